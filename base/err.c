@@ -129,8 +129,8 @@ enum err err_from_errno(int errnum)
 enum err err_from_rcode(uint16_t rcode)
 {
 	static const enum err by_rcode[] = {
-		ERR_OK,           ERR_PEER_FORMERR, ERR_PEER_SERVFAIL,
-		ERR_PEER_NXDOMAIN, ERR_PEER_NOTIMP, ERR_PEER_REFUSED_QUERY,
+		ERR_OK,          ERR_PEER_FORMERR,       ERR_PEER_SERVFAIL, ERR_PEER_NXDOMAIN,
+		ERR_PEER_NOTIMP, ERR_PEER_REFUSED_QUERY,
 	};
 
 	if (rcode < sizeof(by_rcode) / sizeof(by_rcode[0])) {

@@ -15,22 +15,22 @@ enum err {
 	ERR_OK = 0,
 
 	/* Local: this machine. */
-	ERR_NO_MEMORY = 1,      /* the system refused memory */
-	ERR_DISK_FULL,          /* no space left for the database */
-	ERR_DISK_READONLY,      /* the database may not be written */
-	ERR_DISK,               /* any other failure of the database's files */
-	ERR_STORE_CORRUPT,      /* a stored node or record fails its check */
-	ERR_SYSTEM,             /* any other failed system call */
-	ERR_BUSY,               /* a bounded queue is full; try again later */
-	ERR_STOPPING,           /* the daemon is going down */
+	ERR_NO_MEMORY = 1, /* the system refused memory */
+	ERR_DISK_FULL,     /* no space left for the database */
+	ERR_DISK_READONLY, /* the database may not be written */
+	ERR_DISK,          /* any other failure of the database's files */
+	ERR_STORE_CORRUPT, /* a stored node or record fails its check */
+	ERR_SYSTEM,        /* any other failed system call */
+	ERR_BUSY,          /* a bounded queue is full; try again later */
+	ERR_STOPPING,      /* the daemon is going down */
 
 	/* Wire: malformed octets. */
-	ERR_WIRE_SHORT = 32,    /* the message ends inside a field */
-	ERR_WIRE_NAME,          /* label, pointer or length of a name is invalid (RFC 1035 §3.1, §4.1.4) */
-	ERR_WIRE_RDATA,         /* rdata does not have the form of its type */
-	ERR_WIRE_TRAILING,      /* octets after the end of a message */
-	ERR_WIRE_HEADER,        /* header counts or flags that cannot be */
-	ERR_WIRE_TSIG,          /* TSIG or OPT where it must not stand (RFC 8945 §5.1, RFC 6891 §6.1.1) */
+	ERR_WIRE_SHORT = 32, /* the message ends inside a field */
+	ERR_WIRE_NAME, /* label, pointer or length of a name is invalid (RFC 1035 §3.1, §4.1.4) */
+	ERR_WIRE_RDATA,    /* rdata does not have the form of its type */
+	ERR_WIRE_TRAILING, /* octets after the end of a message */
+	ERR_WIRE_HEADER,   /* header counts or flags that cannot be */
+	ERR_WIRE_TSIG, /* TSIG or OPT where it must not stand (RFC 8945 §5.1, RFC 6891 §6.1.1) */
 
 	/* Peer: what the other side did, or did not do. */
 	ERR_PEER_REFUSED = 64,  /* connection refused */
@@ -56,22 +56,22 @@ enum err {
 	ERR_XFR_MISMATCH,       /* a difference deletes what we lack or adds what we have */
 
 	/* Policy: well-formed but unwanted. */
-	ERR_BUDGET = 128,       /* more memory than this job may take */
-	ERR_LIMIT_BYTES,        /* transfer-bytes exceeded */
-	ERR_LIMIT_RECORDS,      /* transfer-records exceeded */
-	ERR_LIMIT_TIME,         /* transfer-time exceeded */
-	ERR_LIMIT_IDLE,         /* idle-time exceeded */
-	ERR_ZONE_NO_SOA,        /* no SOA at the apex, or more than one */
-	ERR_ZONE_NO_NS,         /* no NS at the apex */
-	ERR_ZONE_CNAME,         /* CNAME beside other data, or several */
-	ERR_ZONE_OUTSIDE,       /* owner name outside of the zone */
-	ERR_ZONE_CLASS,         /* class other than the zone's */
-	ERR_ZONE_TYPE,          /* a type that cannot stand in a zone (meta or query type) */
-	ERR_SERIAL_OLD,         /* the primary's serial is older than ours (RFC 1982) */
-	ERR_NOT_ALLOWED,        /* not on the access list */
-	ERR_NOT_FOUND,          /* no such zone, key or record */
-	ERR_CONFIG,             /* a setting is wrong */
-	ERR_TEXT,               /* presentation form that cannot be read */
+	ERR_BUDGET = 128,  /* more memory than this job may take */
+	ERR_LIMIT_BYTES,   /* transfer-bytes exceeded */
+	ERR_LIMIT_RECORDS, /* transfer-records exceeded */
+	ERR_LIMIT_TIME,    /* transfer-time exceeded */
+	ERR_LIMIT_IDLE,    /* idle-time exceeded */
+	ERR_ZONE_NO_SOA,   /* no SOA at the apex, or more than one */
+	ERR_ZONE_NO_NS,    /* no NS at the apex */
+	ERR_ZONE_CNAME,    /* CNAME beside other data, or several */
+	ERR_ZONE_OUTSIDE,  /* owner name outside of the zone */
+	ERR_ZONE_CLASS,    /* class other than the zone's */
+	ERR_ZONE_TYPE,     /* a type that cannot stand in a zone (meta or query type) */
+	ERR_SERIAL_OLD,    /* the primary's serial is older than ours (RFC 1982) */
+	ERR_NOT_ALLOWED,   /* not on the access list */
+	ERR_NOT_FOUND,     /* no such zone, key or record */
+	ERR_CONFIG,        /* a setting is wrong */
+	ERR_TEXT,          /* presentation form that cannot be read */
 	ERR_COUNT,
 };
 
