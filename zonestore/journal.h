@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zonestore/journal.h — what the disk thread may ask of a durable store.
+ *
+ * Three tables: nodes by sequence number (written in ascending order, children before parents),
+ * zones by number, and metadata by name. Writes happen inside begin/commit; after commit() returned
+ * ERR_OK they survive a crash, before that none of them does. One thread. Two implementations: LMDB
+ * (journal_lmdb.h), and memory with injected faults (journal_memory.h) for tests.
+ *
+ * Ownership: octets passed in are borrowed for the call; octets handed out are valid until the next
+ * call on the journal. */
+#pragma once
+
+#include "base/bytes.h"
+
+struct journal;
+
+typedef enum err (*journal_visit)(void *self, uint64_t key, struct bytes value);
+
+struct journal_stats {
+	uint64_t used_bytes;
+	uint64_t size_bytes;
+	uint64_t commits;
+};
+
+struct journal_ops {
+	enum err (*begin)(struct journal *j);
+	enum err (*commit)(struct journal *j); /* ends the transaction either way */
+	void (*abort)(struct journal *j);
+	enum err (*put_node)(struct journal *j, uint64_t seq, struct bytes value);
+	enum err (*drop_node)(struct journal *j, uint64_t seq); /* absent is no error */
+	enum err (*get_node)(struct journal *j, uint64_t seq,
+	                     struct bytes *out); /* ERR_NOT_FOUND */
+	enum err (*put_zone)(struct journal *j, uint64_t number, struct bytes value);
+	enum err (*drop_zone)(struct journal *j, uint64_t number);
+	enum err (*put_meta)(struct journal *j, const char *name, struct bytes value);
+	enum err (*get_meta)(struct journal *j, const char *name, struct bytes *out);
+	enum err (*scan_nodes)(struct journal *j, journal_visit visit, void *self); /* ascending */
+	enum err (*scan_zones)(struct journal *j, journal_visit visit, void *self);
+	void (*stats)(struct journal *j, struct journal_stats *out);
+	void (*free)(struct journal *j);
+};
+
+struct journal {
+	const struct journal_ops *ops;
+};

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zonestore/store.h — all zones: the table that every shard reads, what is durable, what is
+ *visible.
+ *
+ * One shard owns a zone and is its only writer. A new version goes from the owner to the disk
+ *thread, which makes many versions durable with one commit, and comes back to the owner, which
+ *publishes it by one atomic store: a version is visible only when it would survive a crash. Readers
+ *on any shard find zones and borrow versions without locks, between two announcements to the epoch.
+ *
+ *	owner shard:  builder -> snapshot -> store_commit() ........ publish -> subscribers ->
+ *done() disk thread:                              encode, commit ___/
+ *
+ * Ownership: zones belong to the store; a `struct zone *` is borrowed for a turn, or held by its
+ * owner shard until it called store_remove(). Snapshots passed in are taken. */
+#pragma once
+
+#include "base/event.h"
+#include "zonestore/builder.h"
+#include "zonestore/journal.h"
+
+#define STORE_QUEUE_MAX       65536 /* commits waiting for the disk thread */
+#define STORE_RETRY_S         5     /* between tries to write after the disk failed */
+#define STORE_SUBSCRIBERS_MAX 8
+
+struct store;
+struct zone;
+
+/* A piece of work for another thread; a field of what it is about. */
+struct store_task {
+	void (*fn)(struct store_task *task);
+	void *link[2]; /* for whoever carries it (fits a struct io_mail's needs) */
+};
+
+struct store_options {
+	const struct env *env;
+	struct events *events;
+	struct epoch *epoch;
+	struct pool *pool;
+	struct journal *journal; /* taken */
+	unsigned shard_count;
+	/* Carries a task to a shard; never refuses. Called on the disk thread. */
+	void (*post)(void *self, unsigned shard, struct store_task *task);
+	void *post_self;
+};
+
+MUST_USE enum err store_new(const struct store_options *options, struct store **out);
+void store_free(struct store *st); /* the disk thread has stopped */
+
+/* The disk thread: loads what the journal has into the zones added so far (calling `loaded` once at
+ * the end), forgets journal zones nobody added, then commits until store_stop(). store_step() does
+ * one round without waiting, for tests and the simulator; false when there was nothing to do. */
+void store_run(struct store *st, void (*loaded)(void *self), void *self);
+MUST_USE enum err store_load(struct store *st);
+bool store_step(struct store *st);
+void store_stop(struct store *st);
+
+/* True while the last write failed and new versions are held back. */
+bool store_failing(const struct store *st, enum err *why);
+
+/* ---- zones ---- */
+
+/* What is kept of a zone besides its versions; survives restarts. Times are wall clock seconds. */
+struct zone_timers {
+	int64_t refreshed_at_s; /* last time that a primary confirmed or sent a version; 0: never */
+	int64_t refresh_at_s;   /* next refresh due */
+	int64_t expire_at_s;    /* not served from then on; 0: nothing to expire */
+	int64_t failing_since_s; /* 0: the last attempt succeeded */
+	bool notified;           /* a NOTIFY was accepted and not yet satisfied */
+	enum err last_error;
+	struct addr last_error_primary;
+	int64_t last_error_at_s;
+};
+
+/* Adds a zone, owned by shard hash(apex) % shard_count. ERR_BUSY if it is there already. Any
+ * thread, one at a time; readers see it from then on. */
+MUST_USE enum err store_add(struct store *st, struct name apex, struct zone **out);
+
+/* Removes a zone: readers lose it at once, the journal soon, memory when nobody can see it. On the
+ * owner shard, with no commit of it under way (asserted). */
+void store_remove(struct store *st, struct zone *zone);
+
+/* Finds the zone with this very apex / the one closest above or at `name`. NULL if none. No lock.
+ */
+struct zone *store_find(const struct store *st, struct name apex);
+struct zone *store_find_enclosing(const struct store *st, struct name name);
+
+size_t store_zone_count(const struct store *st);
+
+/* Calls for every zone, for listing: `visit` returns false to stop. Within a turn of a participant.
+ */
+void store_each(const struct store *st, bool (*visit)(void *self, struct zone *zone), void *self);
+
+struct name zone_apex(const struct zone *zone); /* as configured */
+unsigned zone_shard(const struct zone *zone);
+
+/* The version that is being served, borrowed; NULL if there is none (never loaded, or expired). */
+const struct snapshot *zone_borrow(const struct zone *zone);
+
+/* The newest durable version even if expired (owner shard): what IXFR starts from. NULL if none. */
+const struct snapshot *zone_newest(const struct zone *zone);
+
+/* Stops or resumes serving (owner shard). An expired zone keeps its version. */
+void zone_set_expired(struct zone *zone, bool expired);
+bool zone_expired(const struct zone *zone);
+
+/* Timers: read on the owner shard; writing stores them with the next group of commits. */
+const struct zone_timers *zone_timers(const struct zone *zone);
+void store_note(struct store *st, struct zone *zone, const struct zone_timers *timers);
+
+/* Two places for the rooms above: the transfer engine's object (owner shard only), and settings
+ * that any shard may read (replaced whole; the old one is retired by whoever replaces it). */
+void zone_set_engine(struct zone *zone, void *engine);
+void *zone_engine(const struct zone *zone);
+void zone_set_policy(struct zone *zone, const void *policy);
+const void *zone_policy(const struct zone *zone);
+
+/* ---- commits ---- */
+
+struct commit {
+	void (*done)(struct commit *c, enum err e); /* on the owner shard; ERR_OK: it is visible */
+	/* private from here */
+	struct store_task task;
+	struct store *store;
+	struct zone *zone;
+	struct snapshot *snap;
+	struct zone_timers timers;
+	enum err err;
+	struct commit *next;
+};
+
+/* Makes `snap` (taken) and `timers` durable, then visible. Owner shard; one commit of a zone at a
+ * time (asserted). ERR_BUSY if the queue is full: nothing was taken, try later. A disk that fails
+ * is retried by the caller's choice: done() gets ERR_DISK_*. */
+MUST_USE enum err store_commit(struct store *st, struct zone *zone, struct snapshot *snap,
+                               const struct zone_timers *timers, struct commit *c);
+
+struct publish_event {
+	struct zone *zone;
+	const struct snapshot *old; /* NULL: the first version */
+	const struct snapshot *snap;
+};
+
+struct subscriber {
+	void *self;
+	void (*on_publish)(void *self, struct publish_event event); /* on the owner shard */
+};
+
+/* Before the shards start. Aborts beyond STORE_SUBSCRIBERS_MAX. */
+void store_subscribe(struct store *st, struct subscriber subscriber);
+
+struct store_stats {
+	struct pool_stats pool;
+	struct journal_stats journal;
+	uint64_t zones;
+	uint64_t zones_loaded;
+	uint64_t commits_waiting;
+	bool loading;
+	bool failing;
+};
+
+void store_stats(const struct store *st, struct store_stats *out);
