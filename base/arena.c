@@ -107,7 +107,7 @@ void *arena_take(struct arena *a, size_t len)
 	size_t pad = a->at == NULL ? 0 : (8 - ((uintptr_t)a->at & 7)) & 7;
 	void *out;
 
-	if (a->left < pad || a->left - pad < len) {
+	if (a->at == NULL || a->left < pad || a->left - pad < len) {
 		if (!arena_more(a, len)) {
 			return NULL;
 		}

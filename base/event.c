@@ -258,15 +258,30 @@ static void line_text(struct line *l, enum event_kind kind, const struct event_f
 	}
 }
 
+/* What a JSON line keeps free for its end, so that it stays an object however long its fields are.
+ */
+#define LINE_CUT     ",\"cut\":true"
+#define LINE_CUT_LEN (sizeof(LINE_CUT) - 1)
+
 static void line_json(struct line *l, enum event_kind kind, const struct event_field *fields,
                       size_t count)
 {
 	line_printf(l, "\"level\":\"%s\",\"event\":\"%s\"", level_names[kinds[kind].level],
 	            kinds[kind].name);
+	l->cap -= LINE_CUT_LEN;
 	for (size_t i = 0; i < count; i++) {
+		size_t before = l->len;
 		line_printf(l, ",\"%s\":", fields[i].name);
 		line_value(l, &fields[i], true);
+		if (l->len == l->cap) {
+			/* It may be incomplete: leave it and the rest out, and say so. */
+			l->len = before;
+			l->cap += LINE_CUT_LEN;
+			line_put(l, LINE_CUT, LINE_CUT_LEN);
+			return;
+		}
 	}
+	l->cap += LINE_CUT_LEN;
 }
 
 static void line_time(struct line *l, const struct events *ev)

@@ -12,6 +12,7 @@
  * peer). Views (struct rrset, struct owner_view) live as long as the snapshot they came from. */
 #pragma once
 
+#include "base/addr.h"
 #include "base/digest.h"
 #include "dns/rr.h"
 #include "dns/serial.h"
