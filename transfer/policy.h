@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * transfer/policy.h — the settings of a zone that transfers look at.
+ *
+ * Zones with equal settings share one policy. A policy is immutable; a changed configuration brings
+ * new ones. Any shard reads it through zone_policy(), between two announcements to the epoch; what
+ * outlives a turn holds a reference.
+ *
+ * Ownership: new/ref/unref (atomic). The arrays are the policy's own. */
+#pragma once
+
+#include "base/addr.h"
+#include "dns/tsig.h"
+
+/* One address of one primary, in the order in which they are tried. */
+struct policy_primary {
+	struct addr addr;
+	struct addr source;   /* family 0: any */
+	struct tsig_key *key; /* referenced; NULL: unsigned */
+	char name[64];        /* as configured, for people */
+};
+
+/* An entry matches if the address is in the range and, where a key is named, the message was signed
+ * with that very key. `any_addr` entries match by key alone. */
+struct policy_access {
+	bool any_addr;
+	struct addr_range range;
+	struct tsig_key *key; /* referenced; NULL: no key asked for */
+};
+
+struct policy_target {
+	struct addr addr;
+	struct addr source;
+	struct tsig_key *key;
+};
+
+struct policy_limits {
+	uint64_t transfer_bytes;   /* of messages, one transfer; default 1 GiB */
+	uint32_t transfer_records; /* default 0: no limit of its own */
+	uint32_t transfer_time_s;  /* default 2 h */
+	uint32_t idle_time_s;      /* default 30 s */
+	uint32_t min_refresh_s;    /* default 60 s */
+	uint32_t max_refresh_s;    /* default 1 d */
+	uint32_t min_retry_s;      /* default 10 s */
+	uint32_t max_retry_s;      /* default 1 h */
+	uint32_t min_expire_s;     /* default 1 h */
+	uint32_t max_expire_s;     /* default 0: none */
+};
+
+struct zone_policy {
+	_Atomic uint32_t refs;
+	struct policy_primary *primaries;
+	size_t primary_count;
+	struct policy_access *allow_notify; /* besides the primaries */
+	size_t allow_notify_count;
+	struct policy_access *allow_transfer;
+	size_t allow_transfer_count;
+	struct policy_target *notify;
+	size_t notify_count;
+	struct policy_limits limits;
+};
+
+/* A policy without primaries, access or targets, and default limits; the caller fills it before it
+ * is shown to anyone (arrays from mem_new(), keys referenced). */
+struct zone_policy *zone_policy_new(void);
+struct zone_policy *zone_policy_ref(struct zone_policy *p);
+void zone_policy_unref(struct zone_policy *p);
+
+/* True if a change from `a` to `b` calls for fetching the zone again: primaries or their keys
+ * differ. */
+bool zone_policy_refetch(const struct zone_policy *a, const struct zone_policy *b);
+bool zone_policy_equal(const struct zone_policy *a, const struct zone_policy *b);
+
+/* May `from`, having signed with `key` (NULL: unsigned), notify / transfer? */
+bool policy_may_notify(const struct zone_policy *p, const struct addr *from,
+                       const struct tsig_key *key);
+bool policy_may_transfer(const struct zone_policy *p, const struct addr *from,
+                         const struct tsig_key *key);

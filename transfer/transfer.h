@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * transfer/transfer.h — one shard's engine that keeps its zones in step with their primaries.
+ *
+ * For each zone it runs refresh, retry and expire, asks primaries for news, pulls AXFR and IXFR,
+ * and hands versions to the store; it judges NOTIFY and tells others of new versions. All calls are
+ * on the shard's own thread. Transfers out are generators in transfer/xfr_out.h.
+ *
+ * Ownership: new/free. Zones are the store's; the engine hangs its own object on each it runs. */
+#pragma once
+
+#include "ring/io.h"
+#include "transfer/policy.h"
+#include "zonestore/store.h"
+
+struct transfer;
+
+struct transfer_options {
+	struct io *io;
+	struct events *events;
+	struct store *store;
+	unsigned sessions_max;             /* transfers in at once on this shard; 0: 512 */
+	unsigned sessions_per_primary_max; /* 0: 16 */
+};
+
+MUST_USE enum err transfer_new(const struct transfer_options *options, struct transfer **out);
+
+/* Ends every session at once and frees the engine; zones stay as they are. */
+void transfer_free(struct transfer *t);
+
+/* Begins to run a zone (its timers and versions are loaded). Takes a reference of the policy and
+ * sets it on the zone. Spread: a refresh that is not due asks nothing. */
+void transfer_zone_start(struct transfer *t, struct zone *zone, struct zone_policy *policy);
+
+/* Replaces the policy; fetches again if zone_policy_refetch() says so. */
+void transfer_zone_change(struct transfer *t, struct zone *zone, struct zone_policy *policy);
+
+/* Ends whatever runs for the zone and then calls `done` (perhaps at once): from then on the engine
+ * knows nothing of it, and store_remove() is allowed. */
+void transfer_zone_stop(struct transfer *t, struct zone *zone,
+                        void (*done)(void *self, struct zone *), void *self);
+
+/* Operator: ask the primaries now; or fetch the whole zone by AXFR whatever the serial. */
+void transfer_zone_refresh(struct transfer *t, struct zone *zone);
+void transfer_zone_retransfer(struct transfer *t, struct zone *zone);
+
+/* A NOTIFY that was allowed (any shard judged it, this one owns the zone): an intent that survives
+ * a running or failing transfer. `serial` if the message told one (has_serial). */
+struct transfer_notice {
+	struct addr from;
+	bool has_serial;
+	struct serial serial;
+};
+void transfer_zone_notified(struct transfer *t, struct zone *zone, const struct transfer_notice *n);
+
+enum transfer_zone_state {
+	TRANSFER_ZONE_NEW,        /* nothing served yet, first load under way or due */
+	TRANSFER_ZONE_OK,         /* served and confirmed */
+	TRANSFER_ZONE_REFRESHING, /* served, and a primary is being asked or a transfer runs */
+	TRANSFER_ZONE_FAILING,    /* the last attempt failed; served if there is a version */
+	TRANSFER_ZONE_EXPIRED,    /* not served any more */
+};
+
+struct transfer_zone_report {
+	enum transfer_zone_state state;
+	bool busy;           /* a request or transfer of it is under way */
+	struct addr primary; /* the last that confirmed or sent a version */
+	char primary_name[64];
+};
+
+void transfer_zone_report(struct transfer *t, struct zone *zone, struct transfer_zone_report *out);
+
+/* Judges an inbound NOTIFY (RFC 1996) for the zone and reads the serial it may tell. Any shard:
+ * touches only the policy. ERR_NOT_ALLOWED, or wire errors. The answer is composed by the
+ * dispatcher. */
+MUST_USE enum err transfer_notify_judge(const struct zone *zone, const struct addr *from,
+                                        const struct tsig_key *key, struct bytes message,
+                                        struct transfer_notice *out);
+
+/* Subscriber of the store, on the owner's shard: NOTIFY to the policy's targets. */
+void transfer_on_publish(struct transfer *t, struct publish_event event);
+
+struct transfer_counts {
+	uint64_t sessions; /* now */
+	uint64_t transfers_done;
+	uint64_t transfers_failed;
+	uint64_t bytes_in;
+	uint64_t soa_queries;
+	uint64_t notifies_in;
+	uint64_t notifies_out;
+};
+
+/* Readable from any thread (relaxed). */
+void transfer_counts(const struct transfer *t, struct transfer_counts *out);
