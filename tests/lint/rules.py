@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""tests/lint/rules.py: what the lint allows, as tables. Every exception names its reason.
+
+Rooms and arrows are ARCHITECTURE.md's; limits and words are the style guide's.
+"""
+
+# Room -> rooms whose headers it may include, besides its own.
+ARROWS = {
+    'base': set(),
+    'dns': {'base'},
+    'ring': {'base'},
+    'proto': {'base'},
+    'zonestore': {'base', 'dns'},
+    'transfer': {'base', 'dns', 'ring', 'proto', 'zonestore'},
+    'answer': {'base', 'dns', 'ring', 'proto', 'zonestore'},
+    'cluster': {'base', 'dns', 'ring', 'proto', 'zonestore'},
+    'control': {'base', 'dns', 'ring'},
+    'daemon': {'base', 'dns', 'ring', 'proto', 'zonestore', 'transfer', 'answer', 'cluster',
+               'control'},
+}
+# These look at every room; no room looks at them (tests/ may include tests/).
+WATCHERS = {'tests', 'bench'}
+
+# Foreign headers and the only places that may include them (a folder ends in '/').
+DOORS = [
+    (r'liburing(\.h|/.*)', ['ring/']),
+    (r'openssl/.*', ['dns/hmac.c', 'ring/tls.c', 'base/digest.c']),
+    (r'lmdb\.h', ['zonestore/']),
+    (r'protobuf-c/.*', ['proto/']),
+    (r'xxhash\.h', ['base/']),
+    (r'microhttpd\.h', ['control/']),
+    (r'jansson\.h', ['control/']),
+    (r'yaml\.h', ['control/']),
+    (r'cyaml/.*', ['control/']),
+    (r'curl/.*', ['control/']),
+    (r'urcu.*', ['base/', 'zonestore/']),
+    (r'criterion/.*', ['tests/']),
+]
+
+# Headers of the C library and the kernel. Anything else in <> is foreign and needs a door.
+SYSTEM_HEADERS = r'''(aio|arpa/\w+|assert|ctype|dirent|endian|errno|execinfo|fcntl|float|fnmatch|
+getopt|glob|grp|ifaddrs|inttypes|libgen|limits|linux/\w+|locale|malloc|math|net/\w+|netdb|netinet/\w+|
+poll|pthread|pwd|sched|semaphore|setjmp|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|
+stdlib|stdnoreturn|string|strings|sys/\w+|syslog|termios|threads|time|unistd)\.h'''
+
+# Calls that reach for the world. Regular expression of the name -> where they may stand.
+CALLS = [
+    (r'time|clock_gettime|clock|gettimeofday|timespec_get|localtime|localtime_r',
+     ['base/env.c'], 'time comes from struct env'),
+    (r'getrandom|getentropy|rand|srand|random|srandom|rand_r|drand48|arc4random\w*',
+     ['base/env.c'], 'randomness comes from struct env'),
+    (r'socket|socketpair|connect|bind|listen|accept4?|sendto|sendmsg|sendmmsg|recv|recvfrom|'
+     r'recvmsg|recvmmsg|getaddrinfo|gethostbyname',
+     ['ring/'], 'the network is ring/'),
+    (r'open|openat|creat|fopen|fdopen|freopen|opendir|mkstemp|tmpfile',
+     ['ring/', 'zonestore/lmdb.c'], 'files are opened at their doors'),
+    (r'sleep|usleep|nanosleep|clock_nanosleep', [], 'waiting is a timer'),
+    (r'alloca|strcpy|strcat|sprintf|vsprintf|gets|strtok|system|popen|signal|atoi|atol|atof',
+     [], 'unsafe or unchecked'),
+]
+
+# (path, call) -> reason.
+CALL_EXCEPTIONS = {
+}
+
+# Folders whose code stands outside of the rules on calls and file-scope variables: they are not the
+# daemon. Sizes, headers and words are checked there as everywhere.
+OUTSIDE_DAEMON = ('tests/', 'bench/')
+
+# (path, variable) -> reason.
+VARIABLE_EXCEPTIONS = {
+    ('base/env.c', 'block'): 'cache of the system\'s randomness, per thread',
+    ('base/env.c', 'left'): 'cache of the system\'s randomness, per thread',
+}
+
+FUNCTION_LINES_MAX = 70
+FILE_LINES_MAX = 900
+HEADER_LINES_MAX = 200
+PARAMETERS_MAX = 5
+NESTING_MAX = 3
+
+# (path, function or '') -> (limit, reason). Two or three entries, ever.
+SIZE_EXCEPTIONS = {
+    ('base/bytes.h', ''): (240, 'readers and writers are inline, and one family'),
+    ('ring/io.h', ''): (260, 'the one interface of two worlds; half of it says who owns what'),
+}
+
+# Sources without a test of their own name -> reason.
+UNTESTED = {
+}
+
+# Words that never stand in sources, and files that may use them all the same.
+WORDS = [
+    (r'(?i)\b\w*master\w*\b', 'say primary'),
+    (r'(?i)\b\w*slave\w*\b', 'say secondary'),
+    (r'\b(TODO|FIXME|XXX|HACK)\b(?!\(#\d+\))', 'needs an issue number: TODO(#12)'),
+    (r'(?<![\w/])/(home|root|work)/[\w.]', 'a path of one machine'),
+]
+WORD_EXCEPTIONS = {
+    'tests/lint/rules.py': 'names the words',
+    'tests/lint/lint_test.py': 'names the words',
+}
