@@ -7,8 +7,14 @@
  * ERR_OK they survive a crash, before that none of them does. One thread. Two implementations: LMDB
  * (journal_lmdb.h), and memory with injected faults (journal_memory.h) for tests.
  *
+ * Errors: what a put, drop or commit returns ends the transaction's chance: abort it (after
+ * commit() it is over already). ERR_BUSY means that the journal has to grow first: begin and do it
+ * all again at once. ERR_DISK_FULL, ERR_DISK_READONLY, ERR_DISK: try again later.
+ * ERR_STORE_CORRUPT: the journal's own structure is damaged.
+ *
  * Ownership: octets passed in are borrowed for the call; octets handed out are valid until the next
- * call on the journal. */
+ * call on the journal, those given to a visitor until it returns. A visitor may call get_*, and
+ * nothing else; an error it returns ends the scan and is the scan's. */
 #pragma once
 
 #include "base/bytes.h"
@@ -33,6 +39,7 @@ struct journal_ops {
 	                     struct bytes *out); /* ERR_NOT_FOUND */
 	enum err (*put_zone)(struct journal *j, uint64_t number, struct bytes value);
 	enum err (*drop_zone)(struct journal *j, uint64_t number);
+	enum err (*get_zone)(struct journal *j, uint64_t number, struct bytes *out);
 	enum err (*put_meta)(struct journal *j, const char *name, struct bytes value);
 	enum err (*get_meta)(struct journal *j, const char *name, struct bytes *out);
 	enum err (*scan_nodes)(struct journal *j, journal_visit visit, void *self); /* ascending */

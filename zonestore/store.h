@@ -4,12 +4,13 @@
  *visible.
  *
  * One shard owns a zone and is its only writer. A new version goes from the owner to the disk
- *thread, which makes many versions durable with one commit, and comes back to the owner, which
- *publishes it by one atomic store: a version is visible only when it would survive a crash. Readers
- *on any shard find zones and borrow versions without locks, between two announcements to the epoch.
+ * thread, which makes many versions durable with one commit, and comes back to the owner, which
+ * publishes it by one atomic store: a version is visible only when it would survive a crash.
+ * Readers on any shard find zones and borrow versions without locks, between two announcements to
+ * the epoch.
  *
- *	owner shard:  builder -> snapshot -> store_commit() ........ publish -> subscribers ->
- *done() disk thread:                              encode, commit ___/
+ *	owner shard   builder -> snapshot -> store_commit() ......... publish -> subscribers ->
+ *done() disk thread                                  encode, commit __/
  *
  * Ownership: zones belong to the store; a `struct zone *` is borrowed for a turn, or held by its
  * owner shard until it called store_remove(). Snapshots passed in are taken. */
@@ -104,8 +105,10 @@ const struct snapshot *zone_newest(const struct zone *zone);
 void zone_set_expired(struct zone *zone, bool expired);
 bool zone_expired(const struct zone *zone);
 
-/* Timers: read on the owner shard; writing stores them with the next group of commits. */
-const struct zone_timers *zone_timers(const struct zone *zone);
+/* Timers: read on the owner shard; writing stores them with the next group of commits. Those of a
+ * commit under way replace them when it is done. Kept packed, hence by value (seconds 1970-2106).
+ */
+struct zone_timers zone_timers(const struct zone *zone);
 void store_note(struct store *st, struct zone *zone, const struct zone_timers *timers);
 
 /* Two places for the rooms above: the transfer engine's object (owner shard only), and settings
