@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * daemon/server.c — the listening side of a shard: datagrams, and connections with many queries.
+ *
+ * A connection answers its messages in the order they came. Answers gather in an output buffer that is
+ * sent as one; while it is full, or while a transfer out fills it message by message, the connection
+ * stops reading, so that a client that does not read costs one buffer and nothing else.
+ *
+ *	READING ----> FULL (receive cancelled, rest of the input held) ----> READING
+ *	   \_____________ CLOSING (nothing starts; freed when no operation waits) */
+#include "daemon/daemon_p.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "ring/stream.h"
+#include "transfer/xfr_out.h"
+
+#define CONNS_MAX 1024             /* connections a shard */
+#define CONN_OUT_BYTES (64U * 1024) /* answers gathered before the input waits */
+#define CONN_IDLE_S 15             /* between messages, RFC 7766 §6.2.3 */
+#define CONN_STALL_S 60            /* for the client to take one buffer */
+
+struct listener {
+	struct server *server;
+	struct addr addr;
+	struct io_socket tcp;
+	struct io_socket udp;
+	struct io_op accept;
+	struct io_op datagrams;
+};
+
+struct server {
+	struct shard *shard;
+	struct listener *listeners;
+	size_t listener_count;
+	struct conn *conns; /* doubly linked */
+	size_t conn_count;
+};
+
+enum conn_state {
+	CONN_READING,
+	CONN_FULL,
+	CONN_CLOSING,
+};
+
+struct conn {
+	struct server *server;
+	struct conn *next;
+	struct conn **back;
+	enum conn_state state;
+	struct io_socket socket;
+	struct addr peer;
+	struct io_op recv;
+	struct io_op send;
+	struct io_timer timer;
+	struct stream stream;
+	bool ended;              /* the client sends no more */
+	struct xfr_out *xfr;     /* a transfer in the making */
+	uint64_t xfr_started_ns;
+	uint8_t *held;           /* input that waits for room, owned */
+	size_t held_len;
+	uint8_t *out;            /* answers gathered */
+	size_t out_len;
+	size_t out_cap;
+	uint8_t *sending;        /* the buffer under way */
+	size_t sending_cap;
+};
+
+static void conn_pump(struct conn *c);
+
+static void conn_free_if_idle(struct conn *c)
+{
+	if (c->recv.waiting || c->send.waiting) {
+		return;
+	}
+	assert(c->state == CONN_CLOSING);
+	*c->back = c->next;
+	if (c->next != NULL) {
+		c->next->back = c->back;
+	}
+	c->server->conn_count--;
+	stream_fini(&c->stream);
+	free(c->held);
+	free(c->out);
+	free(c->sending);
+	free(c);
+}
+
+/* Ends a connection: nothing new starts, what waits is cancelled, memory goes with the last
+ * completion. The only way to free one. */
+static void conn_close(struct conn *c, enum err why)
+{
+	struct shard *s = c->server->shard;
+
+	if (c->state != CONN_CLOSING) {
+		c->state = CONN_CLOSING;
+		io_timer_clear(s->io, &c->timer);
+		if (c->xfr != NULL) {
+			dispatch_transfer_ended(s, c->xfr, &c->peer, c->xfr_started_ns,
+			                        why == ERR_OK ? ERR_PEER_CLOSED : why);
+			xfr_out_free(c->xfr);
+			c->xfr = NULL;
+		}
+		io_close(s->io, c->socket);
+	}
+	conn_free_if_idle(c);
+}
+
+static void conn_on_timer(struct io_timer *timer)
+{
+	conn_close(container_of(timer, struct conn, timer), ERR_PEER_TIMEOUT);
+}
+
+static void conn_wait(struct conn *c, uint64_t seconds)
+{
+	struct io *io = c->server->shard->io;
+
+	io_timer_set(io, &c->timer, io_now_ns(io) + seconds * NS_PER_S);
+}
+
+/* Appends a message with its length to the output. */
+static void conn_put(struct conn *c, struct bytes message)
+{
+	size_t need = c->out_len + 2 + message.len;
+
+	assert(message.len <= MESSAGE_MAX_LEN);
+	if (need > c->out_cap) {
+		c->out_cap = need < 4096 ? 4096 : need;
+		c->out = mem_grow(c->out, c->out_cap);
+	}
+	store_u16(c->out + c->out_len, (uint16_t)message.len);
+	memcpy(c->out + c->out_len + 2, message.at, message.len);
+	c->out_len = need;
+}
+
+/* Fills the output from the transfer, until it is full or at its end. */
+static void conn_fill_from_transfer(struct conn *c)
+{
+	struct shard *s = c->server->shard;
+	struct bytes message;
+
+	while (c->xfr != NULL && c->out_len < CONN_OUT_BYTES / 2) {
+		enum err e = xfr_out_next(c->xfr, s->scratch->message, sizeof(s->scratch->message),
+		                          (uint64_t)env_wall_s(s->io->env), &message);
+		if (e == ERR_OK && message.len > 0) {
+			conn_put(c, message);
+			continue;
+		}
+		dispatch_transfer_ended(s, c->xfr, &c->peer, c->xfr_started_ns, e);
+		xfr_out_free(c->xfr);
+		c->xfr = NULL;
+	}
+}
+
+static void conn_answer(struct conn *c, struct bytes frame)
+{
+	struct shard *s = c->server->shard;
+	struct inbound in = { frame, c->peer, false };
+	struct bytes reply;
+
+	switch (dispatch_message(s, &in, &reply, &c->xfr)) {
+	case DISPATCH_REPLY:
+		conn_put(c, reply);
+		break;
+	case DISPATCH_TRANSFER:
+		c->xfr_started_ns = io_now_ns(s->io);
+		conn_fill_from_transfer(c);
+		break;
+	case DISPATCH_DROP:
+		break;
+	}
+}
+
+static bool conn_has_room(const struct conn *c)
+{
+	return c->xfr == NULL && c->out_len < CONN_OUT_BYTES;
+}
+
+/* Keeps what could not be looked at yet. The frames before it have been answered. */
+static void conn_hold(struct conn *c)
+{
+	struct bytes rest = c->stream.fed;
+	uint8_t *at;
+
+	if (rest.len == 0) {
+		return;
+	}
+	at = mem_new(rest.len);
+	memcpy(at, rest.at, rest.len);
+	free(c->held);
+	c->held = at;
+	c->held_len = rest.len;
+	c->stream.fed = (struct bytes){ NULL, 0 };
+}
+
+/* Answers as many messages of the input as there is room for. */
+static void conn_take(struct conn *c, struct bytes input)
+{
+	struct bytes frame;
+
+	stream_feed(&c->stream, input);
+	while (conn_has_room(c) && stream_next(&c->stream, &frame)) {
+		conn_answer(c, frame);
+	}
+	if (!conn_has_room(c)) {
+		conn_hold(c);
+	}
+}
+
+static void conn_take_held(struct conn *c)
+{
+	uint8_t *held = c->held;
+	size_t len = c->held_len;
+
+	c->held = NULL;
+	c->held_len = 0;
+	conn_take(c, bytes_of(held, len));
+	free(held);
+}
+
+static void conn_on_recv(struct io_op *op, struct io_done done)
+{
+	struct conn *c = container_of(op, struct conn, recv);
+	struct io *io = c->server->shard->io;
+
+	if (c->state == CONN_CLOSING) {
+		io_return(io, done.lease);
+		conn_free_if_idle(c);
+		return;
+	}
+	if (done.err == ERR_OK && done.data.len > 0) {
+		if (c->held != NULL) {
+			/* Arrived before the cancel did: behind what is held. */
+			c->held = mem_grow(c->held, c->held_len + done.data.len);
+			memcpy(c->held + c->held_len, done.data.at, done.data.len);
+			c->held_len += done.data.len;
+		} else {
+			conn_take(c, done.data);
+		}
+	}
+	io_return(io, done.lease);
+	c->ended = c->ended || done.end;
+	if (done.err != ERR_OK && done.err != ERR_STOPPING) {
+		conn_close(c, done.err);
+		return;
+	}
+	conn_pump(c);
+}
+
+static void conn_on_send(struct io_op *op, struct io_done done)
+{
+	struct conn *c = container_of(op, struct conn, send);
+
+	if (c->state == CONN_CLOSING) {
+		conn_free_if_idle(c);
+		return;
+	}
+	if (done.err != ERR_OK) {
+		conn_close(c, done.err);
+		return;
+	}
+	conn_fill_from_transfer(c);
+	conn_pump(c);
+}
+
+static void conn_send(struct conn *c)
+{
+	uint8_t *swap = c->sending;
+	size_t swap_cap = c->sending_cap;
+	size_t len = c->out_len;
+
+	assert(!c->send.waiting && len > 0);
+	c->sending = c->out;
+	c->sending_cap = c->out_cap;
+	c->out = swap;
+	c->out_cap = swap_cap;
+	c->out_len = 0;
+	io_send(c->server->shard->io, &c->send, c->socket, bytes_of(c->sending, len));
+}
+
+/* Decides what the connection waits for now. */
+static void conn_pump(struct conn *c)
+{
+	struct io *io = c->server->shard->io;
+
+	while (c->held != NULL && conn_has_room(c)) {
+		conn_take_held(c);
+	}
+	conn_fill_from_transfer(c);
+	if (!c->send.waiting && c->out_len > 0) {
+		conn_send(c);
+	}
+	c->state = c->held != NULL || !conn_has_room(c) ? CONN_FULL : CONN_READING;
+	if (c->state == CONN_FULL && c->recv.waiting) {
+		io_cancel(io, &c->recv);
+	} else if (c->state == CONN_READING && !c->recv.waiting && !c->ended) {
+		io_recv(io, &c->recv, c->socket);
+	}
+	if (c->ended && !c->send.waiting && c->out_len == 0 && c->held == NULL) {
+		conn_close(c, ERR_OK);
+		return;
+	}
+	conn_wait(c, c->send.waiting ? CONN_STALL_S : CONN_IDLE_S);
+}
+
+static void conn_new(struct server *sv, const struct io_done *done)
+{
+	struct conn *c = mem_zero(1, sizeof(*c));
+
+	*c = (struct conn){ .server = sv,
+		            .next = sv->conns,
+		            .back = &sv->conns,
+		            .state = CONN_READING,
+		            .socket = done->socket,
+		            .peer = done->peer,
+		            .recv = { .fn = conn_on_recv },
+		            .send = { .fn = conn_on_send },
+		            .timer = { .fn = conn_on_timer } };
+	if (c->next != NULL) {
+		c->next->back = &c->next;
+	}
+	sv->conns = c;
+	sv->conn_count++;
+	conn_pump(c);
+}
+
+static void listener_on_accept(struct io_op *op, struct io_done done)
+{
+	struct listener *l = container_of(op, struct listener, accept);
+	struct server *sv = l->server;
+	struct io *io = sv->shard->io;
+
+	if (done.err == ERR_OK) {
+		if (sv->conn_count < CONNS_MAX) {
+			conn_new(sv, &done);
+		} else {
+			io_close(io, done.socket);
+		}
+	}
+	if (!done.more && done.err != ERR_STOPPING) {
+		io_accept(io, op, l->tcp);
+	}
+}
+
+static void udp_transfer(struct listener *l, const struct io_done *done, struct xfr_out *x)
+{
+	struct shard *s = l->server->shard;
+	struct bytes message;
+
+	/* One message says it all over UDP (RFC 1995 §2). */
+	if (xfr_out_next(x, s->scratch->message, sizeof(s->scratch->message),
+	                 (uint64_t)env_wall_s(s->io->env), &message) == ERR_OK &&
+	    message.len > 0 &&
+	    io_udp_send(s->io, l->udp, &done->peer, &done->local, message) == ERR_OK) {
+		dispatch_transfer_ended(s, x, &done->peer, io_now_ns(s->io), ERR_OK);
+	}
+	xfr_out_free(x);
+}
+
+static void listener_on_datagram(struct io_op *op, struct io_done done)
+{
+	struct listener *l = container_of(op, struct listener, datagrams);
+	struct shard *s = l->server->shard;
+	struct inbound in = { done.data, done.peer, true };
+	struct xfr_out *x = NULL;
+	struct bytes reply;
+
+	if (done.err == ERR_OK) {
+		switch (dispatch_message(s, &in, &reply, &x)) {
+		case DISPATCH_REPLY:
+			if (io_udp_send(s->io, l->udp, &done.peer, &done.local, reply) != ERR_OK) {
+				break; /* a datagram lost on our side; the client asks again */
+			}
+			break;
+		case DISPATCH_TRANSFER:
+			udp_transfer(l, &done, x);
+			break;
+		case DISPATCH_DROP:
+			break;
+		}
+	}
+	io_return(s->io, done.lease);
+	if (!done.more && done.err != ERR_STOPPING) {
+		io_udp_recv(s->io, op, l->udp);
+	}
+}
+
+static enum err listener_open(struct listener *l, struct io *io, char *why, size_t why_cap)
+{
+	char text[ADDR_TEXT_MAX];
+	enum err e = io_listen(io, &l->addr, &l->tcp);
+
+	if (e == ERR_OK) {
+		e = io_udp_open(io, &l->addr, &l->udp);
+	}
+	if (e != ERR_OK) {
+		snprintf(why, why_cap, "server.listen: cannot listen on %s: %s",
+		         addr_print(&l->addr, text), err_text(e));
+	}
+	return e;
+}
+
+enum err server_new(struct shard *s, struct server **out, char *why, size_t why_cap)
+{
+	const struct applied *a = atomic_load(&s->d->applied);
+	const struct config *config = a->config;
+	struct server *sv = mem_zero(1, sizeof(*sv));
+	enum err e = ERR_OK;
+
+	sv->shard = s;
+	sv->listeners = mem_zero(config->listen_count, sizeof(*sv->listeners));
+	for (size_t i = 0; i < config->listen_count && e == ERR_OK; i++) {
+		struct listener *l = &sv->listeners[sv->listener_count++];
+		*l = (struct listener){ .server = sv,
+			                .addr = config->listen[i],
+			                .tcp = IO_SOCKET_NONE,
+			                .udp = IO_SOCKET_NONE,
+			                .accept = { .fn = listener_on_accept },
+			                .datagrams = { .fn = listener_on_datagram } };
+		e = listener_open(l, s->io, why, why_cap);
+	}
+	if (e != ERR_OK) {
+		server_free(sv);
+		return e;
+	}
+	*out = sv;
+	return ERR_OK;
+}
+
+void server_go(struct server *sv)
+{
+	for (size_t i = 0; i < sv->listener_count; i++) {
+		struct listener *l = &sv->listeners[i];
+		io_accept(sv->shard->io, &l->accept, l->tcp);
+		io_udp_recv(sv->shard->io, &l->datagrams, l->udp);
+	}
+}
+
+void server_free(struct server *sv)
+{
+	if (sv == NULL) {
+		return;
+	}
+	for (struct conn *c = sv->conns, *next; c != NULL; c = next) {
+		next = c->next;
+		conn_close(c, ERR_STOPPING);
+	}
+	for (size_t i = 0; i < sv->listener_count; i++) {
+		if (io_socket_open(sv->listeners[i].tcp)) {
+			io_close(sv->shard->io, sv->listeners[i].tcp);
+		}
+		if (io_socket_open(sv->listeners[i].udp)) {
+			io_close(sv->shard->io, sv->listeners[i].udp);
+		}
+	}
+}
