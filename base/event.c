@@ -32,6 +32,9 @@ static const struct {
 	                          "removed, {changed} changed)" },
 	[EVENT_CONFIG_FAILED] = { "config-failed", LEVEL_ERROR,
 	                          "configuration not applied: {error}" },
+	[EVENT_RESTART_NEEDED] = { "restart-needed", LEVEL_WARNING,
+	                           "configuration {path}: server, database and control settings "
+	                           "changed; they take effect at the next start" },
 	[EVENT_SYSTEM_FAILED] = { "system-failed", LEVEL_ERROR, "{what}: {error}" },
 	[EVENT_TRANSFER_STARTED] = { "transfer-started", LEVEL_DEBUG,
 	                             "zone {zone}: {kind} from {primary} started" },

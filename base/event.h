@@ -31,6 +31,7 @@ enum event_kind {
 	EVENT_LISTENING,         /* address */
 	EVENT_CONFIG_LOADED,     /* path, zones, added, removed, changed */
 	EVENT_CONFIG_FAILED,     /* error */
+	EVENT_RESTART_NEEDED,    /* path */
 	EVENT_SYSTEM_FAILED,     /* what, error */
 	EVENT_TRANSFER_STARTED,  /* zone, primary, kind, key */
 	EVENT_TRANSFER_DONE,     /* zone, primary, kind, key, messages, records, bytes, secs, rate,

@@ -23,8 +23,8 @@
 #include "transfer/transfer.h"
 #include "zonestore/store.h"
 
-#define SHARDS_MAX 128
-#define CALL_DEADLINE_S CONTROL_DEADLINE_S
+#define SHARDS_MAX       128
+#define CALL_DEADLINE_S  CONTROL_DEADLINE_S
 #define APPLY_DEADLINE_S 120 /* for all shards to have taken a new configuration */
 
 /* Counters that only their shard writes and anybody reads. */
@@ -35,8 +35,7 @@ struct shard_counts {
 
 static inline void count_one(_Atomic uint64_t *counter)
 {
-	atomic_store_explicit(counter,
-	                      atomic_load_explicit(counter, memory_order_relaxed) + 1,
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
 	                      memory_order_relaxed);
 }
 
@@ -59,12 +58,12 @@ struct shard {
 /* What one reading of the configuration became. Immutable while shards see it; replaced whole. */
 struct applied {
 	struct epoch_item retire;
-	struct config *config;          /* owned */
-	struct tsig_key **keys;         /* by index of config->keys, referenced */
+	struct config *config;  /* owned */
+	struct tsig_key **keys; /* by index of config->keys, referenced */
 	size_t key_count;
-	struct zone_policy **policies;  /* by index of config->settings, referenced */
+	struct zone_policy **policies; /* by index of config->settings, referenced */
 	size_t policy_count;
-	struct zone **zones;            /* by index of the configuration's zones; the store's */
+	struct zone **zones; /* by index of the configuration's zones; the store's */
 	size_t zone_count;
 };
 
@@ -76,23 +75,26 @@ struct daemon {
 	struct pool *pool;
 	struct store *store;
 	struct control *control;
+	struct control_ops ops;
 	struct shard shards[SHARDS_MAX];
 	unsigned shard_count;
 	pthread_t disk_thread;
 	bool disk_started;
-	_Atomic bool loaded;             /* the store has read its journal; engines may run */
+	_Atomic bool loaded; /* the store has read its journal; engines may run */
 	_Atomic(struct applied *) applied;
-	pthread_rwlock_t apply_lock;     /* written by whoever applies, read by listings */
-	unsigned apply_slot;             /* epoch participant of whoever holds apply_lock for writing */
+	pthread_rwlock_t apply_lock; /* written by whoever applies, read by listings */
+	unsigned apply_slot;         /* epoch participant of whoever holds apply_lock for writing */
 	int64_t started_at_s;
 
 	/* Start and stop, between the main thread and the shards. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned shards_ready;
-	unsigned shards_failed;
+	unsigned shards_ready; /* have their sockets, or failed */
+	enum err start_err;
 	bool go;
-	char why[256]; /* why a shard could not start */
+	bool stop;
+	bool store_ready; /* the journal was read */
+	char why[256];    /* why a shard could not start */
 };
 
 /* ---- shard.c ---- */
@@ -100,25 +102,61 @@ struct daemon {
 /* Starts shard threads: each makes its ring and binds its sockets, then waits for shards_go(). */
 MUST_USE enum err shards_start(struct daemon *d);
 void shards_go(struct daemon *d);
-void shards_stop(struct daemon *d);
+void shards_stop(struct daemon *d); /* ends and joins the threads; rings stay for late mails */
+void shards_free(struct daemon *d);
 
 /* Carries a store task to a shard (store_options.post). */
 void shard_post_task(void *self, unsigned shard, struct store_task *task);
 
-/* Runs `fn(shard, arg)` on a shard's thread and waits for it. ERR_BUSY if it did not come to it in time;
- * then `fn` may still run later, so `arg` is memory that `free_fn` frees after the last use. */
-typedef void (*shard_fn)(struct shard *s, void *arg);
-MUST_USE enum err shard_call(struct daemon *d, unsigned shard, shard_fn fn, void *arg);
+/* A piece of work for a shard's thread that another thread waits for. Embedded in what the work
+ * reads and writes, which is freed by whichever side is done with it last, since the caller may
+ * give up. */
+struct shard_job {
+	struct io_mail mail;
+	struct shard *shard;
+	enum err (*fn)(struct shard *s, struct shard_job *job);
+	void (*free_fn)(struct shard_job *job);
+	bool later; /* set by `fn`: the work goes on, job_finish() ends it */
+	enum err err;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool done;
+	unsigned holders;
+};
+
+/* Sends the job to a shard, where it is done when its `fn` returns (but see `later`). ERR_BUSY if
+ * the shard's mailbox is full. The caller keeps its hold and gives it up with job_release(). */
+void job_init(struct shard_job *job, enum err (*fn)(struct shard *, struct shard_job *),
+              void (*free_fn)(struct shard_job *));
+MUST_USE enum err job_send(struct shard_job *job, struct shard *s);
+
+/* On the shard: ends a job whose `fn` had set `later`. */
+void job_finish(struct shard_job *job, enum err e);
+
+/* Waits; returns what the job returned, or ERR_BUSY after `deadline_s`. */
+MUST_USE enum err job_wait(struct shard_job *job, unsigned deadline_s);
+void job_release(struct shard_job *job);
 
 /* ---- apply.c ---- */
 
-/* Turns a configuration (taken) into keys, policies and zones, and puts it in force. On the first call
- * the store is not loaded yet. Caller holds no lock. */
-MUST_USE enum err daemon_apply(struct daemon *d, struct config *config, struct control_reload *out,
-                               char *why, size_t why_cap);
+/* Takes `config` (heap, also on failure). The first: makes keys and policies, before there is a
+ * store. */
+MUST_USE enum err daemon_prepare(struct daemon *d, struct config *config, char *why,
+                                 size_t why_cap);
+
+/* Adds the first configuration's zones to the store, before it is loaded. */
+MUST_USE enum err daemon_first_zones(struct daemon *d, char *why, size_t why_cap);
+
+/* The store is loaded and the shards run: starts all zones' engines. Not on a shard. */
+MUST_USE enum err daemon_start_engines(struct daemon *d);
+
+/* Reads the file again and puts it in force; on failure nothing changed and `why` tells. Not on a
+ * shard, one at a time. */
+MUST_USE enum err daemon_reload(struct daemon *d, struct control_reload *out, char *why,
+                                size_t why_cap);
 void applied_free(struct applied *a);
 
-/* The store is loaded: starts the engines for all zones (any thread). */
+/* Told by the disk thread once the journal was read (store_run()). */
 void daemon_loaded(void *self);
 
 /* ---- dispatch.c ---- */
@@ -146,9 +184,12 @@ void dispatch_transfer_ended(struct shard *s, const struct xfr_out *x, const str
 
 /* ---- server.c ---- */
 
-/* Binds the sockets of one shard. */
+/* Binds the sockets of one shard; *out is to be closed and freed also on failure. */
 MUST_USE enum err server_new(struct shard *s, struct server **out, char *why, size_t why_cap);
 void server_go(struct server *sv);
+
+/* Ends everything; the ring still has completions of it, so it is freed after io_free(). */
+void server_close(struct server *sv);
 void server_free(struct server *sv);
 
 /* ---- ops.c ---- */
@@ -162,6 +203,9 @@ MUST_USE enum err process_drop(const char *user, char *why, size_t why_cap);
 
 /* Makes a directory (and its parents) that `user` may write. */
 MUST_USE enum err process_make_dir(const char *path, const char *user, char *why, size_t why_cap);
+
+/* Takes as many file descriptors as the hard limit allows. */
+void process_raise_limits(void);
 
 /* Tells the service manager ("READY=1", "STOPPING=1", ...) if there is one (sd_notify(3)). */
 void process_notify(const char *state);

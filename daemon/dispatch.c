@@ -48,8 +48,7 @@ static enum dispatch reply_signed(struct shard *s, struct reading *rd, struct by
 {
 	struct writer *w = &s->scratch->composer.w;
 
-	if (rd->tsig.key != NULL &&
-	    tsig_sign_answer(&rd->tsig, w, true, wall_now(s)) != ERR_OK) {
+	if (rd->tsig.key != NULL && tsig_sign_answer(&rd->tsig, w, true, wall_now(s)) != ERR_OK) {
 		return DISPATCH_DROP;
 	}
 	*reply = writer_bytes(w);
@@ -122,7 +121,8 @@ static void notice_deliver(struct io_mail *mail)
 	free(m);
 }
 
-/* Gives the notice to the zone's shard. ERR_BUSY if it has too much to do: the sender will repeat. */
+/* Gives the notice to the zone's shard. ERR_BUSY if it has too much to do: the sender will repeat.
+ */
 static enum err notice_send(struct shard *s, const struct zone *zone,
                             const struct transfer_notice *notice)
 {

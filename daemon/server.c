@@ -2,9 +2,9 @@
  *
  * daemon/server.c — the listening side of a shard: datagrams, and connections with many queries.
  *
- * A connection answers its messages in the order they came. Answers gather in an output buffer that is
- * sent as one; while it is full, or while a transfer out fills it message by message, the connection
- * stops reading, so that a client that does not read costs one buffer and nothing else.
+ * A connection answers its messages in the order they came. Answers gather in an output buffer that
+ *is sent as one; while it is full, or while a transfer out fills it message by message, the
+ *connection stops reading, so that a client that does not read costs one buffer and nothing else.
  *
  *	READING ----> FULL (receive cancelled, rest of the input held) ----> READING
  *	   \_____________ CLOSING (nothing starts; freed when no operation waits) */
@@ -17,10 +17,11 @@
 #include "ring/stream.h"
 #include "transfer/xfr_out.h"
 
-#define CONNS_MAX 1024             /* connections a shard */
-#define CONN_OUT_BYTES (64U * 1024) /* answers gathered before the input waits */
-#define CONN_IDLE_S 15             /* between messages, RFC 7766 §6.2.3 */
-#define CONN_STALL_S 60            /* for the client to take one buffer */
+#define CONNS_MAX       1024         /* connections a shard */
+#define CONN_OUT_BYTES  (64U * 1024) /* answers gathered before the input waits */
+#define CONN_IDLE_S     15           /* between messages, RFC 7766 §6.2.3 */
+#define CONN_STALL_S    60           /* for the client to take one buffer */
+#define ACCEPT_AGAIN_MS 100          /* after accepting failed */
 
 struct listener {
 	struct server *server;
@@ -29,6 +30,7 @@ struct listener {
 	struct io_socket udp;
 	struct io_op accept;
 	struct io_op datagrams;
+	struct io_timer again; /* accepting failed (no descriptors left): try later */
 };
 
 struct server {
@@ -56,15 +58,15 @@ struct conn {
 	struct io_op send;
 	struct io_timer timer;
 	struct stream stream;
-	bool ended;              /* the client sends no more */
-	struct xfr_out *xfr;     /* a transfer in the making */
+	bool ended;          /* the client sends no more */
+	struct xfr_out *xfr; /* a transfer in the making */
 	uint64_t xfr_started_ns;
-	uint8_t *held;           /* input that waits for room, owned */
+	uint8_t *held; /* input that waits for room, owned */
 	size_t held_len;
-	uint8_t *out;            /* answers gathered */
+	uint8_t *out; /* answers gathered */
 	size_t out_len;
 	size_t out_cap;
-	uint8_t *sending;        /* the buffer under way */
+	uint8_t *sending; /* the buffer under way */
 	size_t sending_cap;
 };
 
@@ -340,8 +342,16 @@ static void listener_on_accept(struct io_op *op, struct io_done done)
 		}
 	}
 	if (!done.more && done.err != ERR_STOPPING) {
-		io_accept(io, op, l->tcp);
+		io_timer_set(io, &l->again,
+		             done.err == ERR_OK ? 1 : io_now_ns(io) + ACCEPT_AGAIN_MS * NS_PER_MS);
 	}
+}
+
+static void listener_on_again(struct io_timer *timer)
+{
+	struct listener *l = container_of(timer, struct listener, again);
+
+	io_accept(l->server->shard->io, &l->accept, l->tcp);
 }
 
 static void udp_transfer(struct listener *l, const struct io_done *done, struct xfr_out *x)
@@ -418,15 +428,12 @@ enum err server_new(struct shard *s, struct server **out, char *why, size_t why_
 			                .tcp = IO_SOCKET_NONE,
 			                .udp = IO_SOCKET_NONE,
 			                .accept = { .fn = listener_on_accept },
-			                .datagrams = { .fn = listener_on_datagram } };
+			                .datagrams = { .fn = listener_on_datagram },
+			                .again = { .fn = listener_on_again } };
 		e = listener_open(l, s->io, why, why_cap);
 	}
-	if (e != ERR_OK) {
-		server_free(sv);
-		return e;
-	}
-	*out = sv;
-	return ERR_OK;
+	*out = sv; /* also on failure: closing needs the ring */
+	return e;
 }
 
 void server_go(struct server *sv)
@@ -438,21 +445,32 @@ void server_go(struct server *sv)
 	}
 }
 
-void server_free(struct server *sv)
+void server_close(struct server *sv)
 {
-	if (sv == NULL) {
-		return;
-	}
+	struct io *io = sv->shard->io;
+
 	for (struct conn *c = sv->conns, *next; c != NULL; c = next) {
 		next = c->next;
 		conn_close(c, ERR_STOPPING);
 	}
 	for (size_t i = 0; i < sv->listener_count; i++) {
-		if (io_socket_open(sv->listeners[i].tcp)) {
-			io_close(sv->shard->io, sv->listeners[i].tcp);
+		struct listener *l = &sv->listeners[i];
+		io_timer_clear(io, &l->again);
+		if (io_socket_open(l->tcp)) {
+			io_close(io, l->tcp);
 		}
-		if (io_socket_open(sv->listeners[i].udp)) {
-			io_close(sv->shard->io, sv->listeners[i].udp);
+		if (io_socket_open(l->udp)) {
+			io_close(io, l->udp);
 		}
 	}
+}
+
+void server_free(struct server *sv)
+{
+	if (sv == NULL) {
+		return;
+	}
+	assert(sv->conns == NULL); /* the ring was drained after server_close() */
+	free(sv->listeners);
+	free(sv);
 }

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * daemon/job.c — work for a shard that another thread waits for, with a deadline.
+ *
+ * Two sides hold a job: the caller, and the shard from job_send() until the work is done. The side
+ * that lets go last frees it, so a caller that gives up waiting leaves nothing dangling. */
+#include <errno.h>
+#include <time.h>
+
+#include "daemon/daemon_p.h"
+
+void job_init(struct shard_job *job, enum err (*fn)(struct shard *, struct shard_job *),
+              void (*free_fn)(struct shard_job *))
+{
+	pthread_condattr_t attr;
+
+	*job = (struct shard_job){ .fn = fn, .free_fn = free_fn, .holders = 1 };
+	pthread_mutex_init(&job->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&job->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void job_release(struct shard_job *job)
+{
+	bool last;
+
+	pthread_mutex_lock(&job->lock);
+	assert(job->holders > 0);
+	last = --job->holders == 0;
+	pthread_mutex_unlock(&job->lock);
+	if (last) {
+		pthread_mutex_destroy(&job->lock);
+		pthread_cond_destroy(&job->changed);
+		job->free_fn(job);
+	}
+}
+
+void job_finish(struct shard_job *job, enum err e)
+{
+	pthread_mutex_lock(&job->lock);
+	assert(!job->done);
+	job->err = e;
+	job->done = true;
+	pthread_cond_broadcast(&job->changed);
+	pthread_mutex_unlock(&job->lock);
+	job_release(job);
+}
+
+static void job_run(struct io_mail *mail)
+{
+	struct shard_job *job = container_of(mail, struct shard_job, mail);
+	enum err e = job->fn(job->shard, job);
+
+	if (!job->later) {
+		job_finish(job, e);
+	}
+}
+
+enum err job_send(struct shard_job *job, struct shard *s)
+{
+	enum err e;
+
+	assert(job->holders == 1 && !job->done);
+	job->mail.fn = job_run;
+	job->shard = s;
+	job->holders = 2; /* nobody else sees it yet */
+	e = io_post(s->io, &job->mail);
+	if (e != ERR_OK) {
+		job->holders = 1;
+	}
+	return e;
+}
+
+enum err job_wait(struct shard_job *job, unsigned deadline_s)
+{
+	uint64_t until = env_mono_ns(env_system()) + deadline_s * NS_PER_S;
+	struct timespec ts = { (time_t)(until / NS_PER_S), (long)(until % NS_PER_S) };
+	enum err e = ERR_BUSY;
+	int rc = 0;
+
+	pthread_mutex_lock(&job->lock);
+	while (!job->done && rc != ETIMEDOUT) {
+		rc = pthread_cond_timedwait(&job->changed, &job->lock, &ts);
+	}
+	if (job->done) {
+		e = job->err;
+	}
+	pthread_mutex_unlock(&job->lock);
+	return e;
+}
