@@ -237,6 +237,25 @@ static void reload(struct daemon *d)
 	process_notify("READY=1");
 }
 
+/* The disk thread said that it is done, or somebody else sent its signal. */
+static void start_engines(struct daemon *d)
+{
+	enum err e;
+	bool ready;
+
+	pthread_mutex_lock(&d->lock);
+	ready = d->store_ready;
+	pthread_mutex_unlock(&d->lock);
+	if (!ready || atomic_load(&d->loaded)) {
+		return;
+	}
+	e = daemon_start_engines(d);
+	if (e != ERR_OK) {
+		EVENT(&d->events, EVENT_SYSTEM_FAILED, F_STR("what", "starting the zones"),
+		      F_ERR("error", e));
+	}
+}
+
 /* Waits for signals until one of them ends the daemon. Returns its name. */
 static const char *serve(struct daemon *d, const sigset_t *signals)
 {
@@ -248,11 +267,7 @@ static const char *serve(struct daemon *d, const sigset_t *signals)
 		if (sig == SIGHUP) {
 			reload(d);
 		} else if (sig == SIGUSR1) {
-			enum err e = daemon_start_engines(d);
-			if (e != ERR_OK) {
-				EVENT(&d->events, EVENT_SYSTEM_FAILED,
-				      F_STR("what", "starting the zones"), F_ERR("error", e));
-			}
+			start_engines(d);
 		} else {
 			return sig == SIGINT ? "SIGINT" : "SIGTERM";
 		}

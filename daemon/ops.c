@@ -58,19 +58,19 @@ static enum control_zone_state zone_state(struct shard *s, struct zone *zone)
 static void zone_fill(struct shard *s, struct zone *zone, struct control_zone *out)
 {
 	const struct snapshot *snap = zone_borrow(zone);
-	const struct zone_timers *t = zone_timers(zone);
+	struct zone_timers t = zone_timers(zone);
 	struct snapshot_facts f;
 
 	*out = (struct control_zone){
 		.state = zone_state(s, zone),
 		.served = snap != NULL,
-		.refreshed_at_s = t->refreshed_at_s,
-		.refresh_at_s = t->refresh_at_s,
-		.expire_at_s = t->expire_at_s,
-		.failing_since_s = t->failing_since_s,
-		.last_error = t->last_error,
-		.last_error_primary = t->last_error_primary,
-		.last_error_at_s = t->last_error_at_s,
+		.refreshed_at_s = t.refreshed_at_s,
+		.refresh_at_s = t.refresh_at_s,
+		.expire_at_s = t.expire_at_s,
+		.failing_since_s = t.failing_since_s,
+		.last_error = t.last_error,
+		.last_error_primary = t.last_error_primary,
+		.last_error_at_s = t.last_error_at_s,
 	};
 	name_copy(zone_apex(zone), &out->name);
 	if (snap != NULL) {

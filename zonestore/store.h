@@ -9,8 +9,8 @@
  * Readers on any shard find zones and borrow versions without locks, between two announcements to
  * the epoch.
  *
- *	owner shard   builder -> snapshot -> store_commit() ......... publish -> subscribers ->
- *done() disk thread                                  encode, commit __/
+ *	owner shard   builder -> snapshot -> store_commit() ............ publish -> done()
+ *	disk thread                                    encode, commit __/
  *
  * Ownership: zones belong to the store; a `struct zone *` is borrowed for a turn, or held by its
  * owner shard until it called store_remove(). Snapshots passed in are taken. */
@@ -91,6 +91,9 @@ size_t store_zone_count(const struct store *st);
 /* Calls for every zone, for listing: `visit` returns false to stop. Within a turn of a participant.
  */
 void store_each(const struct store *st, bool (*visit)(void *self, struct zone *zone), void *self);
+
+/* The shard that owns, or would own, the zone with this apex. */
+unsigned store_shard_of(const struct store *st, struct name apex);
 
 struct name zone_apex(const struct zone *zone); /* as configured */
 unsigned zone_shard(const struct zone *zone);
