@@ -39,7 +39,8 @@ static inline struct bytes name_bytes(struct name n)
 }
 
 /* Reads a name from a message, following compression pointers, which must point before themselves
- * (RFC 1035 §4.1.4). The result is copied into *out. ERR_WIRE_NAME or ERR_WIRE_SHORT. */
+ * (RFC 1035 §4.1.4), at most 128 of them. The result is copied into *out. ERR_WIRE_NAME or
+ * ERR_WIRE_SHORT. */
 MUST_USE enum err name_read(struct reader *r, struct name_buf *out);
 
 /* Views an uncompressed name at the beginning of `b`, which may go on after it. Pointers are
