@@ -9,10 +9,11 @@
  * buffer rings and re-arming of single-shot operations stay in here.
  *
  * Ownership: a `struct io_op` is a field of what waits for it and must live until its last
- * completion
- * (`more == false`); cancelling does not end an operation, its completion does. An op waits for one
- * thing at a time. Received octets are leased: io_return() gives them back, on every path, in the
- * handler that got them. Sockets are numbers owned by whoever opened them, until io_close(). */
+ * completion (`more == false`); cancelling does not end an operation, its completion does. An op
+ * waits for one thing at a time, and a socket has at most one op that receives (or accepts) and one
+ * that sends. Received octets are leased: io_return() gives them back, on every path, in the
+ * handler that got them (asserted). Sockets are numbers owned by whoever opened them, until
+ * io_close(). No io_...() calls a handler: all of them run from the turn. */
 #pragma once
 
 #include "base/addr.h"
@@ -22,7 +23,8 @@ struct io;
 struct io_op;
 
 #define IO_LISTEN_BACKLOG   4096
-#define IO_DATAGRAM_MAX_LEN 65535
+#define IO_DATAGRAM_MAX_LEN 4096 /* EDNS sizes beyond are of no use; longer ones are dropped */
+#define IO_SEND_MAX_LEN     (1U << 30)
 #define IO_MAILS_MAX        65536 /* mails waiting at one shard, default */
 
 struct io_socket {
@@ -151,7 +153,8 @@ static inline void io_recv(struct io *io, struct io_op *op, struct io_socket s)
 	io->ops->recv(io, op, s);
 }
 
-/* Sends all of `b`, which stays valid until the completion. One send a socket at a time. */
+/* Sends all of `b` (not empty), which stays valid until the completion. One send a socket at a
+ * time. */
 static inline void io_send(struct io *io, struct io_op *op, struct io_socket s, struct bytes b)
 {
 	io->ops->send(io, op, s, b);
@@ -170,8 +173,9 @@ static inline void io_udp_recv(struct io *io, struct io_op *op, struct io_socket
 	io->ops->udp_recv(io, op, s);
 }
 
-/* Queues a copy of `b` to `to`, from the local address `from` (NULL: the kernel's choice).
- * Datagrams may be lost anyway; ERR_BUSY says that it was lost here. */
+/* Queues a copy of `b`, at most IO_DATAGRAM_MAX_LEN (asserted), to `to`, from the local address
+ * `from` (NULL: the kernel's choice; its port is the socket's). Datagrams may be lost anyway;
+ * ERR_BUSY says that it was lost here, ERR_PEER_UNREACHABLE that `to` is of the other family. */
 MUST_USE static inline enum err io_udp_send(struct io *io, struct io_socket s,
                                             const struct addr *to, const struct addr *from,
                                             struct bytes b)
@@ -185,13 +189,16 @@ static inline void io_return(struct io *io, struct io_lease lease)
 	io->ops->give_back(io, lease);
 }
 
-/* Asks for the end of an operation; a no-op if it does not wait. */
+/* Asks for the end of an operation; a no-op if it does not wait. From here on the op completes once
+ * more, with ERR_STOPPING; what arrived meanwhile is dropped, a connection made or accepted is
+ * closed. */
 static inline void io_cancel(struct io *io, struct io_op *op)
 {
 	io->ops->cancel(io, op);
 }
 
-/* Closes a socket. Operations that still wait on it complete with ERR_STOPPING. */
+/* Closes a socket. Operations that still wait on it are cancelled, and complete with ERR_STOPPING
+ * in a later turn. */
 static inline void io_close(struct io *io, struct io_socket s)
 {
 	io->ops->close(io, s);
