@@ -94,7 +94,9 @@ bool stream_next(struct stream *s, struct bytes *frame)
 		held_drop(s); /* idle: many streams are, most of the time */
 		return false;
 	}
-	hold(s, PREFIX_LEN);
+	if (s->held_len < PREFIX_LEN) {
+		hold(s, PREFIX_LEN);
+	}
 	if (s->held_len >= PREFIX_LEN) {
 		hold(s, held_wants(s));
 	}
