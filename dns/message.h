@@ -91,29 +91,42 @@ struct message_tail {
 MUST_USE enum err message_tail_read(const struct reader *after_question, const struct header *h,
                                     struct message_tail *out);
 
-/* A message under construction. */
+/* A message under construction. A name's suffixes are remembered as a tree of labels, found by
+ * hashing (parent, label): each label of a name costs one probe. */
 enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
 
-#define COMPOSER_NAMES_MAX 256 /* suffixes remembered for compression */
+#define COMPOSER_NAMES_MAX 512 /* suffixes remembered for compression */
+#define COMPOSER_BUCKETS   256
+
+/* A suffix that stands in the message; its number is its index plus one, 0 is the root. */
+struct composer_name {
+	uint16_t at;     /* offset of its first label, < 0x4000 */
+	uint16_t hash;   /* of the parent's number and the label */
+	uint16_t parent; /* number of the suffix without its first label */
+	uint16_t next;   /* number of the next older one in the bucket */
+};
 
 struct composer {
-	struct writer w;    /* whole message, header included */
-	size_t reserve;     /* octets at the end kept for OPT and TSIG */
+	struct writer w; /* whole message, header included */
+	size_t reserve;  /* octets at the end kept for OPT and TSIG */
+	bool keep_case;  /* names are compressed only where the case of letters is the same too */
 	uint16_t counts[4]; /* question, answer, authority, additional */
 	uint16_t name_count;
-	uint16_t names[COMPOSER_NAMES_MAX]; /* offsets of suffixes already written, all < 0x4000 */
-	uint16_t name_hashes[COMPOSER_NAMES_MAX];
+	uint16_t buckets[COMPOSER_BUCKETS];
+	struct composer_name names[COMPOSER_NAMES_MAX];
 };
 
 /* Begins a message in `at`; the header is written by composer_finish(). `cap` is at least the
- * header's length (asserted) and at most MESSAGE_MAX_LEN. */
+ * header's length and at most MESSAGE_MAX_LEN (both asserted). `keep_case` is false; transfers set
+ * it, so that every name arrives as it was spelled. */
 void composer_init(struct composer *c, void *at, size_t cap);
 
 MUST_USE bool composer_question(struct composer *c, struct name name, uint16_t type,
                                 uint16_t class);
 
-/* Appends a record; names in its rdata are compressed where RFC 3597 §4 allows. False, and nothing
- * written, if it does not fit. */
+/* Appends a record (not OPT: composer_edns()); names in its rdata are compressed where RFC 3597 §4
+ * allows. Sections are written in their order (asserted). False, and nothing written, if it does
+ * not fit. */
 MUST_USE bool composer_rr(struct composer *c, enum section section, const struct rr *rr);
 
 /* Marks, and goes back to a mark: for RRsets that go in whole or not at all. */
@@ -125,11 +138,14 @@ struct composer_mark {
 struct composer_mark composer_mark(const struct composer *c);
 void composer_rollback(struct composer *c, struct composer_mark mark);
 
-/* Keeps `len` octets free at the end / appends the OPT record (uses the reserve). */
+/* Keeps `len` octets free at the end, instead of what was kept before. */
 #define EDNS_OPT_LEN 11
 void composer_reserve(struct composer *c, size_t len);
+
+/* Appends the OPT record, EDNS_OPT_LEN octets and its options, which it takes out of the reserve.
+ * False if they do not fit. edns->present is not looked at. */
 MUST_USE bool composer_edns(struct composer *c, const struct edns *edns);
 
-/* Writes the header; returns the message. The composer may go on (e.g. TSIG appends and calls
- * again). */
+/* Writes the header; returns the message. After that, TSIG may be appended to `c->w`, which counts
+ * itself in the header. */
 struct bytes composer_finish(struct composer *c, uint16_t id, uint16_t flags);

@@ -3,62 +3,14 @@
  * dns/name.c — names in wire form: reading, comparing, printing.
  *
  * Length octets are at most 63 and thus below 'A', so a whole name may be brought to lower case, or
- * compared, without regard to where its labels begin. That is done eight octets at a time. */
+ * compared, without regard to where its labels begin. */
 #include "dns/name.h"
 
 #include "base/hash.h"
+#include "dns/octets_p.h"
 
 #define POINTER_BITS 0xc0U /* RFC 1035 §4.1.4 */
 #define POINTERS_MAX 128   /* of one name: each but the first follows a label, or is pointless */
-
-static inline uint64_t octets_repeat(uint8_t octet)
-{
-	return 0x0101010101010101ULL * octet;
-}
-
-/* Brings the ASCII letters among eight octets to lower case. Each octet's upper bit serves as the
- * carry of a comparison with 'A' and with the octet after 'Z'. */
-static inline uint64_t octets_lower(uint64_t v)
-{
-	uint64_t low = v & octets_repeat(0x7f);
-	uint64_t from_a = low + octets_repeat(0x80 - 'A');
-	uint64_t beyond_z = low + octets_repeat(0x7f - 'Z');
-	uint64_t upper = (from_a ^ beyond_z) & ~v & octets_repeat(0x80);
-
-	return v | upper >> 2;
-}
-
-/* One to seven octets as a number that orders as they do among strings of the same length. */
-static inline uint64_t octets_few(const uint8_t *at, size_t len)
-{
-	if (len >= 4) {
-		return (uint64_t)load_u32(at) << 32 | load_u32(at + len - 4);
-	}
-	if (len >= 2) {
-		return (uint64_t)load_u16(at) << 16 | load_u16(at + len - 2);
-	}
-	return at[0];
-}
-
-/* memcmp() that ignores the case of ASCII letters. */
-static int octets_compare(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	uint64_t x, y;
-
-	for (; len >= 8; a += 8, b += 8, len -= 8) {
-		x = octets_lower(load_u64(a));
-		y = octets_lower(load_u64(b));
-		if (x != y) {
-			return x < y ? -1 : 1;
-		}
-	}
-	if (len == 0) {
-		return 0;
-	}
-	x = octets_lower(octets_few(a, len));
-	y = octets_lower(octets_few(b, len));
-	return (x > y) - (x < y);
-}
 
 static void octets_copy_lower(uint8_t *to, const uint8_t *from, size_t len)
 {
@@ -142,6 +94,21 @@ enum err name_read(struct reader *r, struct name_buf *out)
 		at = target;
 	}
 	return ERR_WIRE_NAME;
+}
+
+enum err name_skip(struct reader *r)
+{
+	struct bytes rest = { r->whole.at + r->pos, reader_left(r) };
+	struct label_run run;
+	size_t len;
+
+	TRY(label_run_scan(rest, NAME_MAX_LEN - 1, &run));
+	len = run.len + (run.end == 0 ? 1 : 2);
+	if (len > rest.len) {
+		return ERR_WIRE_SHORT;
+	}
+	r->pos += len;
+	return ERR_OK;
 }
 
 enum err name_view(struct bytes b, struct name *out)
@@ -294,17 +261,6 @@ void name_copy(struct name n, struct name_buf *out)
 bool name_equal(struct name a, struct name b)
 {
 	return a.len == b.len && a.labels == b.labels && octets_compare(a.at, b.at, a.len) == 0;
-}
-
-/* Notes where each label begins. */
-static inline void name_offsets(struct name n, uint8_t out[static NAME_MAX_LABELS])
-{
-	uint8_t at = 0;
-
-	for (unsigned i = 0; i < n.labels; i++) {
-		out[i] = at;
-		at = (uint8_t)(at + 1 + n.at[at]);
-	}
 }
 
 /* Orders two labels, given with their length octet (RFC 4034 §6.1: as octet strings in lower case,

@@ -43,6 +43,10 @@ static inline struct bytes name_bytes(struct name n)
  * ERR_WIRE_SHORT. */
 MUST_USE enum err name_read(struct reader *r, struct name_buf *out);
 
+/* Moves past a name without looking where its pointer leads, for walks that need no owner names.
+ * ERR_WIRE_NAME or ERR_WIRE_SHORT. */
+MUST_USE enum err name_skip(struct reader *r);
+
 /* Views an uncompressed name at the beginning of `b`, which may go on after it. Pointers are
  * refused. */
 MUST_USE enum err name_view(struct bytes b, struct name *out);

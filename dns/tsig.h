@@ -37,6 +37,8 @@ struct tsig_key_options {
 	uint8_t min_mac_len; /* shortest MAC accepted; 0: the full one only (RFC 8945 §5.2.2.1) */
 };
 
+/* ERR_CONFIG where the secret is empty or too long, or min_mac_len is more than the full length or
+ * less than max(10, half of it). */
 MUST_USE enum err tsig_key_new(const struct tsig_key_options *options, struct tsig_key **out);
 struct tsig_key *tsig_key_ref(struct tsig_key *key);
 void tsig_key_unref(struct tsig_key *key);
@@ -74,45 +76,58 @@ struct tsig_record {
 /* Reads the TSIG record at offset `at` of `message` (from message_tail_read()). */
 MUST_USE enum err tsig_record_read(struct bytes message, size_t at, struct tsig_record *out);
 
+struct hmac;
+
 struct tsig_stream {
-	struct tsig_key *key;            /* referenced; NULL: the conversation is unsigned */
-	uint8_t prior[TSIG_MAC_MAX_LEN]; /* MAC of the message before */
-	uint8_t prior_len;
-	bool first;              /* the next message is the first answer (§5.3) */
+	struct tsig_key *key;    /* referenced; NULL: the conversation is unsigned */
+	struct hmac *hmac;       /* in progress over what the next MAC will cover (dns/hmac.c) */
+	uint64_t last_time_s;    /* time signed may not go back (RFC 8945 §5.3.1) */
 	uint32_t unsigned_count; /* messages since the last TSIG */
-	uint64_t last_time_s;    /* time signed may not go back (§5.2.3) */
-	uint64_t opaque[40];     /* HMAC in progress over unsigned messages (dns/hmac.c) */
-	bool opaque_live;
+	bool first;              /* the next message is the first answer (§5.3) */
+	bool broken; /* octets were digested that did not verify: nothing will any more */
+	uint8_t prior_len;
+	uint8_t prior[TSIG_MAC_MAX_LEN]; /* MAC of the message before */
 };
 
-void tsig_stream_init(struct tsig_stream *s,
-                      struct tsig_key *key); /* references `key`, may be NULL */
+/* References `key`, which may be NULL. Allocates; nothing after it does as long as the algorithm
+ * stays the same, so a stream that verifies requests is best kept and used again. */
+void tsig_stream_init(struct tsig_stream *s, struct tsig_key *key);
 void tsig_stream_fini(struct tsig_stream *s);
 
-/* Room that a TSIG record of this key takes in a message (for composer_reserve()). */
+/* Most octets that a TSIG record of this key takes in a message (for composer_reserve()). */
 size_t tsig_len(const struct tsig_key *key);
 
-/* Signs the composed request and appends the TSIG record; remembers the MAC for the answers. */
+/* Signs the composed request and appends the TSIG record; remembers the MAC for the answers. Without
+ * a key nothing is done. ERR_BUDGET if the record does not fit. */
 MUST_USE enum err tsig_sign_request(struct tsig_stream *s, struct writer *message, uint64_t now_s);
 
 /* Signs an answer, or the next message of a stream of answers. `last` or every 100th message gets a
- * TSIG, as does the first; the others are only digested. */
+ * TSIG, as does the first; the others are only digested. ERR_BUDGET if the record does not fit. */
 MUST_USE enum err tsig_sign_answer(struct tsig_stream *s, struct writer *message, bool last,
                                    uint64_t now_s);
 
-/* Verifies a request. On success `s` is ready to sign answers with its key. A message without TSIG
- * is success with s->key NULL. On ERR_TSIG_* `out_error` has what tsig_error_answer() needs. */
+/* Verifies a request. `s` is initialised; what it was used for before is forgotten. On success it is
+ * ready to sign answers with the request's key. A message without TSIG (`tsig_at` 0) is success with
+ * s->key NULL. ERR_WIRE_TSIG and other wire faults: answer FORMERR (§5.2.2.1). ERR_TSIG_*: answer
+ * NOTAUTH with tsig_error_answer(), which needs `out_error`, and the same stream. */
 MUST_USE enum err tsig_verify_request(struct tsig_stream *s, const struct tsig_keyring *ring,
                                       struct bytes message, size_t tsig_at, uint64_t now_s,
                                       struct tsig_record *out_error);
 
 /* Verifies an answer or the next message of a stream. `tsig_at` 0: the message carries none, which
- * is allowed between signed messages; `last` says that no message follows, so it must be signed.
- * ERR_TSIG_BADKEY/BADSIG/BADTIME/BADTRUNC also when the peer reports that error. */
+ * is allowed between signed messages; whether the last one was signed says tsig_stream_complete().
+ * ERR_TSIG_BADKEY/BADSIG/BADTIME/BADTRUNC also when the peer reports that error. After a failure on
+ * the first answer the stream stands where it stood, so that a forged datagram does not end the
+ * wait for the true one. */
 MUST_USE enum err tsig_verify_answer(struct tsig_stream *s, struct bytes message, size_t tsig_at,
-                                     bool last, uint64_t now_s);
+                                     uint64_t now_s);
+
+/* True if nothing is unproven: the last message verified was signed, or the stream has no key. Ask
+ * at the end of a transfer (§5.3.1: its last message must be signed). */
+bool tsig_stream_complete(const struct tsig_stream *s);
 
 /* Appends the TSIG record that reports `e` (one of ERR_TSIG_*) for the request's record: unsigned
- * for BADKEY and BADSIG, signed with our time in `other` for BADTIME (§5.2.3). */
+ * for BADKEY and BADSIG, signed for BADTRUNC and, with our time in `other`, for BADTIME (§5.2.3,
+ * §5.3.2). ERR_BUDGET if the record does not fit. */
 MUST_USE enum err tsig_error_answer(struct tsig_stream *s, const struct tsig_record *request,
                                     enum err e, struct writer *message, uint64_t now_s);
