@@ -13,8 +13,6 @@
 
 #include "base/arena.h"
 
-static_assert(sizeof(struct io_uring_recvmsg_out) == 16, "part of the length of a buffer");
-
 struct sock *sock_at(const struct uring *u, uint32_t index)
 {
 	assert(index < u->sockets_made);

@@ -123,7 +123,7 @@ void accept_done(struct uring *u, struct io_op *op, const struct completion *c)
 
 /* --- Connect ------------------------------------------------------------------------------ */
 
-static bool connect_prepare(int fd, const struct addr *from)
+static bool connect_prepare(int fd, const struct addr *to, const struct addr *from)
 {
 	struct sockaddr_storage ss;
 	struct addr source;
@@ -135,6 +135,10 @@ static bool connect_prepare(int fd, const struct addr *from)
 	}
 	if (from == NULL || addr_is_any(from)) {
 		return true;
+	}
+	if (from->family != to->family) {
+		errno = EADDRNOTAVAIL;
+		return false;
 	}
 	source = *from;
 	source.port = 0;
@@ -155,7 +159,7 @@ static int connect_socket(const struct addr *to, const struct addr *from)
 	if (fd < 0) {
 		return -errno;
 	}
-	if (connect_prepare(fd, from)) {
+	if (connect_prepare(fd, to, from)) {
 		return fd;
 	}
 	e = errno;

@@ -13,6 +13,9 @@
 
 static_assert(CMSG_SPACE(sizeof(struct in6_pktinfo)) <= UDP_CONTROL_LEN, "pktinfo fits");
 static_assert(CMSG_SPACE(sizeof(struct in_pktinfo)) <= UDP_CONTROL_LEN, "pktinfo fits");
+static_assert(sizeof(struct sockaddr_in6) <= UDP_NAME_LEN, "an address fits");
+static_assert((sizeof(struct io_uring_recvmsg_out) + UDP_NAME_LEN) % _Alignof(struct cmsghdr) == 0,
+              "control data is aligned");
 static_assert(sizeof(struct datagram) % (TAG_MASK + 1) == 0, "room for the tag");
 
 void datagrams_init(struct uring *u, unsigned count)
@@ -25,7 +28,7 @@ void datagrams_init(struct uring *u, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		u->datagram_free[i] = (uint16_t)(count - 1 - i);
 	}
-	u->udp_bound = (struct msghdr){ .msg_namelen = sizeof(struct sockaddr_in6) };
+	u->udp_bound = (struct msghdr){ .msg_namelen = UDP_NAME_LEN };
 	u->udp_any = u->udp_bound;
 	u->udp_any.msg_controllen = UDP_CONTROL_LEN;
 }

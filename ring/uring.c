@@ -269,7 +269,8 @@ static void rearm(struct uring *u, struct io_op *op)
 }
 
 /* All buffers are back at the end of a turn, so the starved may try again: in their order, as many
- * as there are buffers. */
+ * as there are buffers. Whoever is left is no reason to sleep, since those armed may have nothing
+ * to receive. */
 static void rearm_starved(struct uring *u)
 {
 	unsigned budget = u->buffers[GROUP_STREAM].count;
@@ -347,8 +348,8 @@ static void enter_and_wait(struct uring *u, uint64_t until_ns)
 
 static bool has_work(const struct uring *u)
 {
-	return u->failed.first != NULL || u->parked_cancelled || !mailbox_empty(&u->mails) ||
-	       atomic_load(&u->stop);
+	return u->failed.first != NULL || u->starved.first != NULL || u->parked_cancelled ||
+	       !mailbox_empty(&u->mails) || atomic_load(&u->stop);
 }
 
 static void enter(struct uring *u)
@@ -620,9 +621,8 @@ static int uring_init(struct uring *u, const struct uring_options *o)
 	}
 	if (res == 0) {
 		res = buffers_fit(u, GROUP_DATAGRAM, datagrams,
-		                  sizeof(struct io_uring_recvmsg_out) +
-		                          sizeof(struct sockaddr_in6) + UDP_CONTROL_LEN +
-		                          IO_DATAGRAM_MAX_LEN);
+		                  sizeof(struct io_uring_recvmsg_out) + UDP_NAME_LEN +
+		                          UDP_CONTROL_LEN + IO_DATAGRAM_MAX_LEN);
 	}
 	if (res < 0) {
 		return res;

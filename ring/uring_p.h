@@ -25,6 +25,7 @@
 #define ACCEPT_PAUSE_NS  (100 * NS_PER_MS) /* after running out of file descriptors */
 #define DRAIN_TURNS_MAX  10000             /* turns in which uring_free() ends what waits */
 #define UDP_SOCKET_BYTES (4 << 20) /* asked for as kernel buffer; the kernel may give less */
+#define UDP_NAME_LEN     32        /* sockaddr_in6, rounded up to keep what follows aligned */
 #define UDP_CONTROL_LEN  64        /* room for one pktinfo of either family */
 
 enum tag {
