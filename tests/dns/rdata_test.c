@@ -258,6 +258,31 @@ TEST(rdata, compares_names_without_case_and_text_with)
 	}
 }
 
+TEST(rdata, prints_the_longest_within_its_limit)
+{
+	static uint8_t wire[RDATA_MAX_LEN];
+	static uint8_t again[RDATA_MAX_LEN];
+	static char text[RDATA_TEXT_MAX];
+	struct writer nsec = writer_of(wire, sizeof(wire));
+	struct writer w = writer_of(text, sizeof(text));
+	struct writer back = writer_of(again, sizeof(again));
+
+	/* A next name of 255 octets, each written as four, and every type there is. */
+	for (unsigned i = 0; i < NAME_MAX_LEN - 1; i++) {
+		cr_assert(writer_u8(&nsec, i % 64 == 0 ? (i == 192 ? 61 : 63) : 1));
+	}
+	cr_assert(writer_u8(&nsec, 0));
+	for (unsigned window = 0; window < 256; window++) {
+		cr_assert(writer_u16(&nsec, (uint16_t)(window << 8 | 32)));
+		memset(wire + nsec.len, 0xff, 32);
+		nsec.len += 32;
+	}
+	cr_assert(eq(int, rdata_check(TYPE_NSEC, writer_bytes(&nsec)), ERR_OK));
+	cr_assert(rdata_print(TYPE_NSEC, writer_bytes(&nsec), &w));
+	cr_assert(eq(int, rdata_parse(TYPE_NSEC, writer_bytes(&w), NULL, &back), ERR_OK));
+	cr_expect(bytes_equal(writer_bytes(&back), writer_bytes(&nsec)));
+}
+
 /* ---- names inside ---- */
 
 TEST(rdata, finds_names)
