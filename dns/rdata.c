@@ -39,13 +39,6 @@ enum err rdata_check(uint16_t type, struct bytes rdata)
 	return layout_check(layout_of(type), rdata);
 }
 
-bool rdata_may_be_compressed(uint16_t type)
-{
-	const struct layout *l = layout_of(type);
-
-	return l != NULL && (l->flags & LAYOUT_UNPACK) != 0;
-}
-
 /* Decompresses one name; `message` stands at it and ends with the rdata. */
 static enum err name_unpack(struct reader *message, struct writer *out)
 {

@@ -141,9 +141,6 @@ MUST_USE enum err rdata_parse_in(const struct layout *l, struct bytes text,
                                  const struct name *origin, struct writer *out);
 MUST_USE bool generic_print(struct bytes rdata, struct writer *out);
 
-/* True for types that have names which may arrive compressed: they have to be copied. */
-bool rdata_may_be_compressed(uint16_t type);
-
 /* rdata_words.c: the words that text is made of. */
 MUST_USE bool token_next(struct parser *p, struct token *out); /* false at the end */
 MUST_USE bool print_word(struct printer *p, const char *word); /* with a space before */
