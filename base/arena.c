@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/digest.h"
+
 struct arena_block {
 	struct arena_block *next;
 	size_t len;
@@ -58,6 +60,13 @@ void arena_fini(struct arena *a)
 {
 	arena_drop(a, NULL);
 	*a = (struct arena){ 0 };
+}
+
+void arena_wipe(struct arena *a)
+{
+	for (struct arena_block *b = a->blocks; b != NULL; b = b->next) {
+		secret_wipe(b->data, b->len);
+	}
 }
 
 void arena_reset(struct arena *a)

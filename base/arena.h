@@ -29,6 +29,9 @@ void arena_fini(struct arena *a);
 /* Forgets everything handed out; keeps one block for what comes next. */
 void arena_reset(struct arena *a);
 
+/* Overwrites everything handed out, for arenas that held secrets. */
+void arena_wipe(struct arena *a);
+
 /* Returns `len` octets aligned to 8, not cleared; NULL if the budget does not allow it. */
 void *arena_take(struct arena *a, size_t len);
 
