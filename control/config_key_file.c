@@ -159,6 +159,9 @@ static bool read_clauses(struct key_sink *sink, struct scanner *s)
 	struct bytes token = next_token(s);
 	bool good = token.len > 0;
 
+	if (!good) {
+		load_error(sink->l, s->line, "the key file has no key");
+	}
 	while (good && token.len > 0) {
 		struct config_key key = { 0 };
 

@@ -10,10 +10,9 @@
  * Ownership: nodes live in the arenas of struct config_load, which ends with config_load_from(). */
 #pragma once
 
-#include "control/config.h"
+#include "control/config_value_p.h"
 
-#define CONFIG_DEPTH_MAX      8  /* of lists and maps in each other */
-#define CONFIG_SETTINGS_MAX   16 /* in one map */
+#define CONFIG_DEPTH_MAX      8 /* of lists and maps in each other */
 #define CONFIG_ANCHORS_MAX    256
 #define CONFIG_TREE_BYTES     (2ULL << 30)
 #define CONFIG_KEYS_MAX       65536
@@ -24,36 +23,16 @@
 #define CONFIG_ADDRESSES_MAX  64 /* of one primary */
 #define CONFIG_ZONE_FILES_MAX 4096
 #define CONFIG_LIST_MAX       4096 /* entries of a setting that is a list */
-#define CONFIG_QUOTE_MAX      80   /* of a value, as errors show it */
 
 #define CONFIG_DATABASE_LEAST_BYTES (1U << 20)
 #define CONFIG_SIZE_MAX_BYTES       (1ULL << 50)
-
-enum node_kind {
-	NODE_NULL, /* nothing, "~" or "null" */
-	NODE_TEXT,
-	NODE_LIST,
-	NODE_MAP,
-	NODE_SKIPPED, /* the list of zones, read later */
-};
-
-struct node {
-	enum node_kind kind;
-	uint32_t line; /* from 1 */
-	uint32_t len;  /* of text */
-	char *text;    /* NODE_TEXT and keys; followed by a NUL */
-	struct node *first;
-	struct node *next;
-	struct node *value; /* of a key of a map */
-};
 
 struct anchor {
 	const char *name;
 	struct node *node;
 };
 
-struct template
-{
+struct zone_template {
 	char name[CONFIG_NAME_MAX_LEN + 1];
 	struct config_settings settings; /* arrays in the tree's arena */
 	uint32_t index;                  /* into config.settings; UINT32_MAX: not used yet */
@@ -93,7 +72,7 @@ struct config_load {
 	struct name_table key_names;
 	struct name_table primary_names;
 	struct name_table template_names;
-	struct template *templates;
+	struct zone_template *templates;
 	size_t template_count;
 
 	struct name_table settings_table;
@@ -118,20 +97,6 @@ bool load_failed(const struct config_load *l);
 size_t setting_enter(struct config_load *l, const char *name);
 void setting_leave(struct config_load *l, size_t mark);
 
-/* Writes octets from a file between quotes, cut and with control characters made harmless. */
-const char *quote(const char *text, size_t len, char out[static CONFIG_QUOTE_MAX]);
-
-/* The near miss, if there is one: keeps the closest candidate seen. */
-struct suggestion {
-	const char *for_text;
-	char best[64]; /* "": nothing is near */
-	size_t distance;
-};
-
-void suggestion_try(struct suggestion *s, const char *candidate);
-/* " (did you mean x?)" or "". */
-const char *suggestion_print(const struct suggestion *s, char out[static CONFIG_QUOTE_MAX]);
-
 /* config_yaml.c */
 
 /* Reads the document into l->tree. NULL after an error. */
@@ -141,43 +106,6 @@ struct node *yaml_read(struct config_load *l, struct bytes text);
  * and once enough errors are noted. */
 void yaml_each_zone(struct config_load *l, struct bytes text,
                     void (*entry_fn)(struct config_load *l, const struct node *entry));
-
-/* config_value.c: each notes an error and returns false where the node does not hold such a value.
- */
-
-struct setting {
-	const char *name;
-	/* NULL: the name is known, and the value read elsewhere. */
-	void (*read_fn)(struct config_load *l, const struct node *value, void *to);
-};
-
-/* Reads a map by its table of settings; unknown and repeated settings are errors. */
-bool value_map(struct config_load *l, const struct node *map, const struct setting *settings,
-               size_t count, void *to);
-bool value_list(struct config_load *l, const struct node *list, size_t *count);
-bool value_text(struct config_load *l, const struct node *n, const char *wanted);
-bool value_number(struct config_load *l, const struct node *n, uint64_t range[2], uint64_t *out);
-bool value_size(struct config_load *l, const struct node *n, uint64_t range[2], uint64_t *out);
-bool value_time(struct config_load *l, const struct node *n, uint64_t range[2], uint32_t *out);
-bool value_word(struct config_load *l, const struct node *n, char *out, size_t cap);
-bool value_address(struct config_load *l, const struct node *n, uint16_t port, struct addr *out);
-bool value_path(struct config_load *l, const struct node *n, char *out, size_t cap);
-bool value_choice(struct config_load *l, const struct node *n, const char *const *names,
-                  unsigned *out);
-/* A domain name; `what` it names: "key", "zone". */
-bool value_name(struct config_load *l, uint32_t line, struct bytes text, struct name_buf *out);
-
-/* Takes an array that lives as long as the arena; notes an error and returns NULL beyond its
- * budget. */
-void *list_new(struct config_load *l, struct arena *arena, uint32_t line, size_t count,
-               size_t size);
-
-/* The value of `name` in a map, or NULL. */
-const struct node *node_find(const struct node *map, const char *name);
-
-/* `path` as it is meant in the configuration file: relative to the file's folder. False if it is
- * too long. */
-bool path_resolve(const struct config_load *l, const char *path, char *out, size_t cap);
 
 /* config_table.c */
 
@@ -213,7 +141,7 @@ bool settings_intern(struct config_load *l, uint32_t line, const struct config_s
 bool primary_ref(struct config_load *l, const struct node *n, uint32_t *out);
 
 /* config_templates.c: the template that a setting names, or NULL. */
-struct template *template_ref(struct config_load *l, const struct node *n);
+struct zone_template *template_ref(struct config_load *l, const struct node *n);
 
 /* config_zones.c: gives back what only loading needed. */
 void zones_finish(struct config_load *l);

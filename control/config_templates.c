@@ -7,10 +7,10 @@
 /* The settings stand first, so that readers of settings read into an entry. */
 struct template_entry {
 	struct config_settings settings;
-	struct template *template;
+	struct zone_template *template;
 };
 
-static struct template *template_find(const struct config_load *l, const char *name)
+static struct zone_template *template_find(const struct config_load *l, const char *name)
 {
 	uint64_t hash = hash_bytes(l->c->zone_seed, bytes_str(name));
 	uint32_t i = name_table_first(&l->template_names, hash);
@@ -25,7 +25,7 @@ static struct template *template_find(const struct config_load *l, const char *n
 
 static void read_name(struct config_load *l, const struct node *n, void *to)
 {
-	struct template *t = ((struct template_entry *)to)->template;
+	struct zone_template *t = ((struct template_entry *)to)->template;
 
 	if (value_word(l, n, t->name, sizeof(t->name)) && template_find(l, t->name) != NULL) {
 		load_error(l, n->line, "a second template with the name %s", t->name);
@@ -42,7 +42,7 @@ static void read_template(struct config_load *l, const struct node *n)
 		{ "notify", read_notify },
 		{ "limits", read_limits },
 	};
-	struct template t = { .index = UINT32_MAX };
+	struct zone_template t = { .index = UINT32_MAX };
 	struct template_entry e = { .template = &t };
 
 	settings_default(&e.settings);
@@ -79,11 +79,11 @@ void read_templates(struct config_load *l, const struct node *section)
 	l->templates_failed = l->errors->error_count > before;
 }
 
-struct template *template_ref(struct config_load *l, const struct node *n)
+struct zone_template *template_ref(struct config_load *l, const struct node *n)
 {
 	struct suggestion near = { .for_text = n->text };
 	char quoted[CONFIG_QUOTE_MAX], hint[CONFIG_QUOTE_MAX];
-	struct template *t;
+	struct zone_template *t;
 
 	if (!value_text(l, n, "the name of a template")) {
 		return NULL;

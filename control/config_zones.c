@@ -224,7 +224,7 @@ static const struct setting zone_settings[] = {
 };
 
 /* Finds the template that the entry names; *out NULL if it names none. */
-static bool entry_template(struct config_load *l, const struct node *n, struct template **out)
+static bool entry_template(struct config_load *l, const struct node *n, struct zone_template **out)
 {
 	const struct node *name = n->kind == NODE_MAP ? node_find(n, "template") : NULL;
 	size_t mark;
@@ -252,7 +252,7 @@ static bool entry_is_plain(const struct node *n)
 }
 
 /* Finds or makes the settings of the entry. */
-static bool entry_settings(struct config_load *l, const struct node *n, struct template *t,
+static bool entry_settings(struct config_load *l, const struct node *n, struct zone_template *t,
                            struct zone_entry *e)
 {
 	bool plain = t != NULL && entry_is_plain(n);
@@ -282,7 +282,7 @@ void read_zone_entry(struct config_load *l, const struct node *n)
 {
 	size_t before = l->errors->error_count;
 	struct zone_entry e = { 0 };
-	struct template *template;
+	struct zone_template *template;
 	struct name_buf name;
 	size_t mark = setting_enter(l, "zones");
 

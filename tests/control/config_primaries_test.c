@@ -33,7 +33,7 @@ TEST(config_primaries, refuses_bad_primaries)
 		  "1: primaries.addresses: has 0 addresses; list 1 to 64" },
 		{ "primaries:\n- {name: p, addresses: [192.0.2.1]}\n"
 		  "- {name: p, addresses: [192.0.2.2]}\n",
-		  "3: primaries.name: a second primary with the name p" },
+		  "3: primaries: a second primary with the name p" },
 		{ "primaries: [{name: p, addresses: [192.0.2.1], source: 192.0.2.9@53}]",
 		  "1: primaries.source: \"192.0.2.9@53\" is not an address; write 192.0.2.1 or "
 		  "\"2001:db8::1\" (no port)" },

@@ -33,7 +33,7 @@ TEST(config_yaml, errors_of_syntax_have_a_line)
 		  "1: lists and maps stand in each other too deeply" },
 		{ "zones: [[[[[[[[[[[]]]]]]]]]]]\n",
 		  "1: lists and maps stand in each other too deeply" },
-		{ "{: a}\n", "1: a setting without a name" },
+		{ "~: a\n", "1: a setting without a name" },
 		{ "{\"\": a}\n",
 		  "1: unknown setting \"\"; known are server, database, control, log, keys, "
 		  "primaries, templates, zones" },
