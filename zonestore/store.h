@@ -165,4 +165,4 @@ struct store_stats {
 	bool failing;
 };
 
-void store_stats(const struct store *st, struct store_stats *out);
+void store_stats(struct store *st, struct store_stats *out);

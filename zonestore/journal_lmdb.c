@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zonestore/journal_lmdb.c — the door to LMDB.
+ *
+ * What LMDB asks of its caller, and how it is met: the map may only be resized outside of
+ * transactions, so begin() makes room for a transaction of usual size beforehand and a put that
+ * meets the end of the map asks for a repetition (ERR_BUSY). A meta page that could not be written
+ * makes the environment unusable (MDB_PANIC), so it is closed after every failed commit. Reading
+ * holds a read transaction only until the next call, so that no old page is kept from reuse. */
+#include "zonestore/journal_lmdb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+
+#define FORMAT_VERSION 1
+#define FORMAT_KEY     "format"
+#define HEADROOM_BYTES (32ULL * 1024 * 1024) /* free part of the map before a transaction */
+#define MAP_STEP_BYTES (16ULL << 30)         /* the map doubles up to this, then adds it */
+#define DISK_LOW_BYTES (1ULL << 20)          /* a short write with less space left: full */
+#define TABLES_MAX     3
+#define FILE_MODE      0600
+#define FOLDER_MODE    0700
+
+struct journal_lmdb {
+	struct journal journal;
+	MDB_env *env;   /* NULL after a failed commit, until the next begin() */
+	MDB_txn *write; /* between begin() and commit() */
+	MDB_txn *read;  /* kept for reuse; live while `reading` */
+	bool reading;
+	bool scanning;
+	MDB_dbi nodes;
+	MDB_dbi zones;
+	MDB_dbi meta;
+	uint64_t last_seq;        /* highest node that was ever put: above it, MDB_APPEND */
+	uint64_t last_seq_before; /* the same when the transaction began */
+	uint64_t map_bytes;
+	uint64_t map_max_bytes;
+	bool grow; /* the last transaction met the end of the map */
+	uint64_t commits;
+	int lock_fd;
+	char path[];
+};
+
+/* Where a sentence for the operator goes. */
+struct why {
+	char *text;
+	size_t cap;
+};
+
+static struct journal_lmdb *lmdb_of(struct journal *j)
+{
+	return container_of(j, struct journal_lmdb, journal);
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* LMDB reports a write that the disk took only in part as EIO. */
+static enum err err_from_io(const struct journal_lmdb *l)
+{
+	struct statvfs fs;
+
+	if (statvfs(l->path, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < DISK_LOW_BYTES) {
+		return ERR_DISK_FULL;
+	}
+	return ERR_DISK;
+}
+
+static enum err err_from_lmdb(const struct journal_lmdb *l, int rc)
+{
+	switch (rc) {
+	case MDB_SUCCESS:
+		return ERR_OK;
+	case MDB_NOTFOUND:
+		return ERR_NOT_FOUND;
+	case MDB_PAGE_NOTFOUND:
+	case MDB_CORRUPTED:
+	case MDB_VERSION_MISMATCH:
+	case MDB_INVALID:
+	case MDB_INCOMPATIBLE:
+	case MDB_CURSOR_FULL:
+	case MDB_PAGE_FULL:
+	case MDB_KEYEXIST:
+		return ERR_STORE_CORRUPT;
+	case MDB_MAP_FULL:
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+		return ERR_DISK_FULL;
+	case EROFS:
+	case EACCES:
+	case EPERM:
+		return ERR_DISK_READONLY;
+	case ENOMEM:
+		return ERR_NO_MEMORY;
+	case EIO:
+		return err_from_io(l);
+	default:
+		return ERR_DISK;
+	}
+}
+
+/* ---- opening ---- */
+
+/* Makes the folder and its parents. */
+static int folder_make(const char *path)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+
+	if (len >= sizeof(part)) {
+		return ENAMETOOLONG;
+	}
+	memcpy(part, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (part[i] != '/' && part[i] != '\0') {
+			continue;
+		}
+		part[i] = '\0';
+		if (mkdir(part, FOLDER_MODE) != 0 && errno != EEXIST) {
+			return errno;
+		}
+		part[i] = path[i];
+	}
+	return 0;
+}
+
+static int file_in_folder(const char *folder, const char *name, int flags)
+{
+	char path[PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open(path, flags | O_CLOEXEC, FILE_MODE);
+}
+
+/* Held until the journal is freed; the kernel lets go of it when the process dies. */
+static int lock_take(struct journal_lmdb *l)
+{
+	l->lock_fd = file_in_folder(l->path, "axfarmd.lock", O_RDWR | O_CREAT);
+	if (l->lock_fd < 0) {
+		return errno;
+	}
+	return flock(l->lock_fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+}
+
+/* Makes the new files' names durable. */
+static void folder_sync(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		(void)fsync(fd); /* a file system that cannot is no worse than before */
+		close(fd);
+	}
+}
+
+/* A file that ends before its last page would kill us with SIGBUS when that page is read. */
+static int file_check(struct journal_lmdb *l)
+{
+	MDB_envinfo info;
+	MDB_stat stat_out;
+	struct stat st;
+	mdb_filehandle_t fd;
+
+	if (mdb_env_info(l->env, &info) != 0 || mdb_env_stat(l->env, &stat_out) != 0 ||
+	    mdb_env_get_fd(l->env, &fd) != 0 || fstat(fd, &st) != 0) {
+		return EIO;
+	}
+	if ((uint64_t)st.st_size < ((uint64_t)info.me_last_pgno + 1) * stat_out.ms_psize) {
+		return MDB_CORRUPTED;
+	}
+	l->map_bytes = info.me_mapsize;
+	return 0;
+}
+
+static int tables_open(struct journal_lmdb *l, MDB_txn *txn)
+{
+	MDB_cursor *cursor;
+	MDB_val key;
+	MDB_val value;
+	int rc;
+
+	if ((rc = mdb_dbi_open(txn, "nodes", MDB_CREATE | MDB_INTEGERKEY, &l->nodes)) != 0 ||
+	    (rc = mdb_dbi_open(txn, "zones", MDB_CREATE | MDB_INTEGERKEY, &l->zones)) != 0 ||
+	    (rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &l->meta)) != 0 ||
+	    (rc = mdb_cursor_open(txn, l->nodes, &cursor)) != 0) {
+		return rc;
+	}
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	if (rc == 0 && key.mv_size == sizeof(uint64_t)) {
+		uint64_t seq;
+		memcpy(&seq, key.mv_data, sizeof(seq));
+		l->last_seq = seq > l->last_seq ? seq : l->last_seq;
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* Checks the format, or writes it into a new database. `*found` is what stands there. */
+static int format_check(struct journal_lmdb *l, MDB_txn *txn, uint32_t *found)
+{
+	uint8_t octets[4];
+	MDB_val key = { sizeof(FORMAT_KEY) - 1, FORMAT_KEY };
+	MDB_val value;
+	int rc = mdb_get(txn, l->meta, &key, &value);
+
+	if (rc == 0) {
+		*found = value.mv_size == 4 ? load_u32(value.mv_data) : UINT32_MAX;
+		return *found == FORMAT_VERSION ? 0 : MDB_VERSION_MISMATCH;
+	}
+	if (rc != MDB_NOTFOUND) {
+		return rc;
+	}
+	store_u32(octets, FORMAT_VERSION);
+	value = (MDB_val){ sizeof(octets), octets };
+	*found = FORMAT_VERSION;
+	return mdb_put(txn, l->meta, &key, &value, 0);
+}
+
+static void env_close(struct journal_lmdb *l)
+{
+	if (l->read != NULL) {
+		mdb_txn_abort(l->read);
+	}
+	if (l->env != NULL) {
+		mdb_env_close(l->env);
+	}
+	l->env = NULL;
+	l->read = NULL;
+	l->reading = false;
+}
+
+/* Opens the environment; `*format` is the format found, where it got that far. */
+static int env_open(struct journal_lmdb *l, uint32_t *format)
+{
+	MDB_txn *txn = NULL;
+	int rc;
+
+	*format = 0;
+	if ((rc = mdb_env_create(&l->env)) != 0) {
+		l->env = NULL;
+		return rc;
+	}
+	if ((rc = mdb_env_set_maxdbs(l->env, TABLES_MAX)) != 0 ||
+	    (rc = mdb_env_set_mapsize(l->env, l->map_bytes)) != 0 ||
+	    (rc = mdb_env_open(l->env, l->path, MDB_NOTLS, FILE_MODE)) != 0 ||
+	    (rc = file_check(l)) != 0 || (rc = mdb_txn_begin(l->env, NULL, 0, &txn)) != 0) {
+		env_close(l);
+		return rc;
+	}
+	if ((rc = tables_open(l, txn)) != 0 || (rc = format_check(l, txn, format)) != 0) {
+		mdb_txn_abort(txn);
+		env_close(l);
+		return rc;
+	}
+	rc = mdb_txn_commit(txn); /* writes nothing if nothing was made */
+	if (rc != 0) {
+		env_close(l);
+	}
+	return rc;
+}
+
+static enum err open_failed(struct journal_lmdb *l, int rc, uint32_t format, struct why why)
+{
+	enum err e = err_from_lmdb(l, rc);
+
+	if (rc == MDB_VERSION_MISMATCH && format != 0) {
+		snprintf(why.text, why.cap,
+		         "database %s has format %u, this program knows format %u", l->path,
+		         (unsigned)format, FORMAT_VERSION);
+		return ERR_DISK;
+	}
+	if (rc == EWOULDBLOCK) {
+		snprintf(why.text, why.cap, "database %s is in use by another process", l->path);
+		return ERR_BUSY;
+	}
+	if (e == ERR_STORE_CORRUPT) {
+		snprintf(why.text, why.cap,
+		         "database %s is damaged (%s); move it away to have all zones fetched "
+		         "again",
+		         l->path, mdb_strerror(rc));
+		return e;
+	}
+	snprintf(why.text, why.cap, "database %s cannot be opened: %s", l->path, mdb_strerror(rc));
+	return e;
+}
+
+/* ---- transactions ---- */
+
+static void read_end(struct journal_lmdb *l)
+{
+	if (l->reading && !l->scanning) {
+		mdb_txn_reset(l->read);
+		l->reading = false;
+	}
+}
+
+static int read_begin(struct journal_lmdb *l)
+{
+	uint32_t format;
+	int rc;
+
+	assert(l->write == NULL);
+	read_end(l);
+	if (l->reading) {
+		return 0; /* inside of a scan: its transaction serves */
+	}
+	if (l->env == NULL && (rc = env_open(l, &format)) != 0) {
+		return rc;
+	}
+	rc = l->read == NULL ? mdb_txn_begin(l->env, NULL, MDB_RDONLY, &l->read)
+	                     : mdb_txn_renew(l->read);
+	l->reading = rc == 0;
+	return rc;
+}
+
+/* Grows the map if the next transaction may not fit. No transaction is open. */
+static int map_make_room(struct journal_lmdb *l)
+{
+	MDB_envinfo info;
+	MDB_stat stat_out;
+	uint64_t used;
+	uint64_t want = l->map_bytes;
+	int rc;
+
+	if ((rc = mdb_env_info(l->env, &info)) != 0 ||
+	    (rc = mdb_env_stat(l->env, &stat_out)) != 0) {
+		return rc;
+	}
+	used = ((uint64_t)info.me_last_pgno + 1) * stat_out.ms_psize;
+	while ((l->grow || want < used + HEADROOM_BYTES) && want < l->map_max_bytes) {
+		want = min_u64(want + min_u64(want, MAP_STEP_BYTES), l->map_max_bytes);
+		l->grow = false;
+	}
+	l->grow = false;
+	if (want == l->map_bytes) {
+		return 0;
+	}
+	rc = mdb_env_set_mapsize(l->env, want);
+	if (rc == 0) {
+		l->map_bytes = want;
+	}
+	return rc;
+}
+
+static enum err lmdb_begin(struct journal *j)
+{
+	struct journal_lmdb *l = lmdb_of(j);
+	uint32_t format;
+	int rc;
+
+	assert(l->write == NULL && !l->scanning);
+	read_end(l);
+	if (l->env == NULL && (rc = env_open(l, &format)) != 0) {
+		return err_from_lmdb(l, rc);
+	}
+	if ((rc = map_make_room(l)) != 0) {
+		return err_from_lmdb(l, rc);
+	}
+	rc = mdb_txn_begin(l->env, NULL, 0, &l->write);
+	if (rc == MDB_MAP_RESIZED && (rc = mdb_env_set_mapsize(l->env, 0)) == 0) {
+		/* A tool of the operator made the map larger: adopt its size. */
+		rc = mdb_txn_begin(l->env, NULL, 0, &l->write);
+	}
+	if (rc != 0) {
+		l->write = NULL;
+		env_close(l);
+		return err_from_lmdb(l, rc);
+	}
+	l->last_seq_before = l->last_seq;
+	return ERR_OK;
+}
+
+/* The end of the map: asks for the transaction again if the map may still grow. */
+static enum err write_failed(struct journal_lmdb *l, int rc)
+{
+	if (rc == MDB_MAP_FULL && l->map_bytes < l->map_max_bytes) {
+		l->grow = true;
+		return ERR_BUSY;
+	}
+	return err_from_lmdb(l, rc);
+}
+
+static enum err lmdb_commit(struct journal *j)
+{
+	struct journal_lmdb *l = lmdb_of(j);
+	int rc;
+
+	assert(l->write != NULL);
+	rc = mdb_txn_commit(l->write);
+	l->write = NULL;
+	if (rc != 0) {
+		enum err e = write_failed(l, rc);
+		l->last_seq = l->last_seq_before;
+		env_close(l);
+		return e;
+	}
+	l->commits++;
+	return ERR_OK;
+}
+
+static void lmdb_abort(struct journal *j)
+{
+	struct journal_lmdb *l = lmdb_of(j);
+
+	assert(l->write != NULL);
+	mdb_txn_abort(l->write);
+	l->write = NULL;
+	l->last_seq = l->last_seq_before;
+}
+
+/* ---- tables ---- */
+
+static enum err table_put(struct journal_lmdb *l, MDB_dbi dbi, MDB_val key, struct bytes value,
+                          unsigned flags)
+{
+	MDB_val v = { value.len, (void *)(uintptr_t)value.at }; /* LMDB only reads it */
+	int rc;
+
+	assert(l->write != NULL);
+	rc = mdb_put(l->write, dbi, &key, &v, flags);
+	return rc == 0 ? ERR_OK : write_failed(l, rc);
+}
+
+static enum err table_drop(struct journal_lmdb *l, MDB_dbi dbi, uint64_t number)
+{
+	MDB_val key = { sizeof(number), &number };
+	int rc;
+
+	assert(l->write != NULL);
+	rc = mdb_del(l->write, dbi, &key, NULL);
+	return rc == 0 || rc == MDB_NOTFOUND ? ERR_OK : write_failed(l, rc);
+}
+
+static enum err table_get(struct journal_lmdb *l, MDB_dbi dbi, MDB_val key, struct bytes *out)
+{
+	MDB_val value;
+	int rc = read_begin(l);
+
+	if (rc == 0) {
+		rc = mdb_get(l->read, dbi, &key, &value);
+	}
+	if (rc == 0) {
+		*out = bytes_of(value.mv_data, value.mv_size);
+	}
+	return err_from_lmdb(l, rc);
+}
+
+static enum err table_scan(struct journal_lmdb *l, MDB_dbi dbi, journal_visit visit, void *self)
+{
+	MDB_cursor *cursor;
+	MDB_val key;
+	MDB_val value;
+	enum err e = ERR_OK;
+	int rc;
+
+	assert(!l->scanning);
+	if ((rc = read_begin(l)) != 0 || (rc = mdb_cursor_open(l->read, dbi, &cursor)) != 0) {
+		return err_from_lmdb(l, rc);
+	}
+	l->scanning = true;
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	while (rc == 0 && e == ERR_OK) {
+		uint64_t number;
+		if (key.mv_size != sizeof(number)) {
+			rc = MDB_CORRUPTED;
+			break;
+		}
+		memcpy(&number, key.mv_data, sizeof(number));
+		e = visit(self, number, bytes_of(value.mv_data, value.mv_size));
+		rc = e == ERR_OK ? mdb_cursor_get(cursor, &key, &value, MDB_NEXT) : 0;
+	}
+	mdb_cursor_close(cursor);
+	l->scanning = false;
+	read_end(l);
+	return e != ERR_OK || rc == MDB_NOTFOUND ? e : err_from_lmdb(l, rc);
+}
+
+static enum err lmdb_put_node(struct journal *j, uint64_t seq, struct bytes value)
+{
+	struct journal_lmdb *l = lmdb_of(j);
+	MDB_val key = { sizeof(seq), &seq };
+
+	if (seq <= l->last_seq) {
+		return table_put(l, l->nodes, key, value, 0);
+	}
+	TRY(table_put(l, l->nodes, key, value, MDB_APPEND));
+	l->last_seq = seq;
+	return ERR_OK;
+}
+
+static enum err lmdb_drop_node(struct journal *j, uint64_t seq)
+{
+	return table_drop(lmdb_of(j), lmdb_of(j)->nodes, seq);
+}
+
+static enum err lmdb_get_node(struct journal *j, uint64_t seq, struct bytes *out)
+{
+	return table_get(lmdb_of(j), lmdb_of(j)->nodes, (MDB_val){ sizeof(seq), &seq }, out);
+}
+
+static enum err lmdb_put_zone(struct journal *j, uint64_t number, struct bytes value)
+{
+	MDB_val key = { sizeof(number), &number };
+
+	return table_put(lmdb_of(j), lmdb_of(j)->zones, key, value, 0);
+}
+
+static enum err lmdb_drop_zone(struct journal *j, uint64_t number)
+{
+	return table_drop(lmdb_of(j), lmdb_of(j)->zones, number);
+}
+
+static enum err lmdb_get_zone(struct journal *j, uint64_t number, struct bytes *out)
+{
+	return table_get(lmdb_of(j), lmdb_of(j)->zones, (MDB_val){ sizeof(number), &number }, out);
+}
+
+static MDB_val name_key(const char *name)
+{
+	return (MDB_val){ strlen(name), (void *)(uintptr_t)name };
+}
+
+static enum err lmdb_put_meta(struct journal *j, const char *name, struct bytes value)
+{
+	return table_put(lmdb_of(j), lmdb_of(j)->meta, name_key(name), value, 0);
+}
+
+static enum err lmdb_get_meta(struct journal *j, const char *name, struct bytes *out)
+{
+	return table_get(lmdb_of(j), lmdb_of(j)->meta, name_key(name), out);
+}
+
+static enum err lmdb_scan_nodes(struct journal *j, journal_visit visit, void *self)
+{
+	return table_scan(lmdb_of(j), lmdb_of(j)->nodes, visit, self);
+}
+
+static enum err lmdb_scan_zones(struct journal *j, journal_visit visit, void *self)
+{
+	return table_scan(lmdb_of(j), lmdb_of(j)->zones, visit, self);
+}
+
+static void lmdb_stats(struct journal *j, struct journal_stats *out)
+{
+	struct journal_lmdb *l = lmdb_of(j);
+	const MDB_dbi tables[] = { 0, 1, l->nodes, l->zones, l->meta }; /* 0, 1: LMDB's own */
+	MDB_envinfo info;
+	MDB_stat s = { 0 };
+
+	*out = (struct journal_stats){ .commits = l->commits };
+	if (read_begin(l) != 0) {
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		if (mdb_stat(l->read, tables[i], &s) == 0) {
+			out->used_bytes +=
+				s.ms_psize * (uint64_t)(s.ms_branch_pages + s.ms_leaf_pages +
+			                                s.ms_overflow_pages);
+		}
+	}
+	if (mdb_env_info(l->env, &info) == 0) {
+		out->size_bytes = ((uint64_t)info.me_last_pgno + 1) * s.ms_psize;
+	}
+	read_end(l);
+}
+
+static void lmdb_free(struct journal *j)
+{
+	struct journal_lmdb *l = lmdb_of(j);
+
+	assert(l->write == NULL);
+	env_close(l);
+	if (l->lock_fd >= 0) {
+		close(l->lock_fd);
+	}
+	free(l);
+}
+
+static const struct journal_ops lmdb_ops = {
+	.begin = lmdb_begin,
+	.commit = lmdb_commit,
+	.abort = lmdb_abort,
+	.put_node = lmdb_put_node,
+	.drop_node = lmdb_drop_node,
+	.get_node = lmdb_get_node,
+	.put_zone = lmdb_put_zone,
+	.drop_zone = lmdb_drop_zone,
+	.get_zone = lmdb_get_zone,
+	.put_meta = lmdb_put_meta,
+	.get_meta = lmdb_get_meta,
+	.scan_nodes = lmdb_scan_nodes,
+	.scan_zones = lmdb_scan_zones,
+	.stats = lmdb_stats,
+	.free = lmdb_free,
+};
+
+enum err journal_lmdb_new(const struct journal_lmdb_options *options, struct journal **out, char *why,
+                          size_t why_cap)
+{
+	size_t len = strlen(options->path);
+	struct journal_lmdb *l = mem_zero(1, sizeof(*l) + len + 1);
+	uint64_t max = options->size_max_bytes;
+	uint64_t start = options->size_start_bytes;
+	uint32_t format = 0;
+	int rc;
+
+	memcpy(l->path, options->path, len + 1);
+	l->journal.ops = &lmdb_ops;
+	l->lock_fd = -1;
+	l->map_max_bytes = max != 0 ? max : JOURNAL_MAX_BYTES;
+	l->map_bytes = min_u64(start != 0 ? start : JOURNAL_START_BYTES, l->map_max_bytes);
+	if ((rc = folder_make(l->path)) != 0 || (rc = lock_take(l)) != 0 ||
+	    (rc = env_open(l, &format)) != 0) {
+		enum err e = open_failed(l, rc, format, (struct why){ why, why_cap });
+		lmdb_free(&l->journal);
+		return e;
+	}
+	folder_sync(l->path);
+	*out = &l->journal;
+	return ERR_OK;
+}
