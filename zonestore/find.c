@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zonestore/find.c — looking names up in a version.
+ *
+ * A key begins with the keys of all names above it, so that one search for the place of a key
+ * passes the owners above it that stand in the same leaf, and its two neighbours tell which of the
+ * names above exist. Entries are read without being put together: what the last one had in common
+ * with the key says where the next one stands, unless both share exactly that much. */
+#include "zonestore/snapshot_p.h"
+
+/* The end of a search. */
+struct seek {
+	bool exact;
+	const uint32_t *links; /* of the owner found, if exact */
+	unsigned sets;
+	uint8_t flags;
+	size_t common;       /* octets that the owner before shares with the key */
+	size_t common_next;  /* the same of the owner after, which is greater */
+	size_t first_common; /* the same of the leaf's first owner */
+	size_t first_len;
+	/* the topmost owner above the key, in this leaf and not the apex, that has NS or DNAME */
+	const uint32_t *cut_links; /* NULL: none */
+	unsigned cut_sets;
+	size_t cut_len;
+};
+
+/* Walks down to the leaf; *next is the first key of the leaf after it, empty if it is the last. */
+static const struct node *descend(const struct pool *pool, struct node_handle root,
+                                  struct bytes key, struct bytes *next)
+{
+	const struct node *n = node_at(pool, root);
+
+	*next = (struct bytes){ 0 };
+	while (shape_level(n) > 0) {
+		unsigned i = branch_child(n, key);
+		if (i + 1 < shape_count(n)) {
+			*next = branch_key(n, i + 1);
+		}
+		n = node_at(pool, (struct node_handle){ n->links[i] });
+	}
+	return n;
+}
+
+/* How an entry stands to the key: its order, and what they share. */
+static int entry_order(const struct leaf_entry *e, struct bytes key, size_t *common)
+{
+	size_t at = *common;
+	size_t i = 0;
+
+	if (e->shared > at) {
+		return -1; /* differs from the key where the one before did */
+	}
+	if (e->shared < at) {
+		*common = e->shared;
+		return 1; /* greater than the one before where that had the key's octet */
+	}
+	while (i < e->rest.len && at < key.len && e->rest.at[i] == key.at[at]) {
+		i++;
+		at++;
+	}
+	*common = at;
+	if (i == e->rest.len) {
+		return at == key.len ? 0 : -1;
+	}
+	return at < key.len && e->rest.at[i] < key.at[at] ? -1 : 1;
+}
+
+/* Notes an owner above the key that may be a cut. */
+static void seek_note(struct seek *s, const struct leaf_entry *e, const uint32_t *links)
+{
+	size_t len = e->shared + e->rest.len;
+
+	if ((e->flags & ENTRY_CUT) != 0 && len > 0 && s->cut_links == NULL) {
+		s->cut_links = links;
+		s->cut_sets = e->sets;
+		s->cut_len = len;
+	}
+}
+
+static void seek_leaf(const struct node *leaf, struct bytes key, struct seek *s)
+{
+	struct leaf_walk walk = leaf_walk(leaf);
+	struct leaf_entry e;
+	const uint32_t *links;
+	size_t common = 0;
+	bool first = true;
+
+	while (leaf_next(&walk, &e, &links)) {
+		int order = entry_order(&e, key, &common);
+		if (first) {
+			s->first_common = common;
+			s->first_len = e.rest.len;
+			first = false;
+		}
+		if (order > 0) {
+			s->common_next = common;
+			return;
+		}
+		s->common = common;
+		if (order == 0) {
+			s->exact = true;
+			s->links = links;
+			s->sets = e.sets;
+			s->flags = e.flags;
+			return;
+		}
+		if (common == e.shared + e.rest.len) {
+			seek_note(s, &e, links);
+		}
+	}
+	s->common_next = SIZE_MAX; /* in another leaf */
+}
+
+static void seek(const struct snapshot *snap, unsigned tree, struct bytes key, struct seek *s)
+{
+	const struct node *leaf;
+	struct bytes next;
+
+	*s = (struct seek){ 0 };
+	if (snap->roots[tree].n == 0) {
+		return;
+	}
+	leaf = descend(snap->pool, snap->roots[tree], key, &next);
+	seek_leaf(leaf, key, s);
+	if (s->common_next == SIZE_MAX) {
+		s->common_next = key_common(next, key);
+	}
+}
+
+static struct owner_view view_of(const struct snapshot *snap, const uint32_t *links, unsigned sets,
+                                 unsigned tree)
+{
+	return (struct owner_view){ .snap = snap,
+		                    .sets = (const uint8_t *)links,
+		                    .set_count = (uint16_t)sets,
+		                    .tree = (uint8_t)tree };
+}
+
+static bool has_set(const struct snapshot *snap, const uint32_t *links, unsigned sets,
+                    uint16_t type)
+{
+	struct set_kind kind = { (uint32_t)type << 16 };
+
+	return sets_find(snap->pool, links, sets, kind).n != 0;
+}
+
+bool snapshot_owner(const struct snapshot *snap, struct name owner, struct owner_view *out)
+{
+	struct key key;
+	struct seek s;
+
+	assert(name_within(owner, snapshot_apex(snap)));
+	key_of_name(owner, snap->apex_labels, &key);
+	for (unsigned tree = 0; tree < 2; tree++) {
+		seek(snap, tree, key_bytes(&key), &s);
+		if (s.exact) {
+			*out = view_of(snap, s.links, s.sets, tree);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A question to the tree. */
+struct quest {
+	const struct snapshot *snap;
+	struct bytes key;
+	bool below_cuts;
+	struct snapshot_place *place;
+};
+
+static void quest_found(const struct quest *q, enum snapshot_match match, const uint32_t *links,
+                        unsigned sets, size_t key_len)
+{
+	unsigned labels = key_labels(bytes_of(q->key.at, key_len)) + q->snap->apex_labels;
+
+	*q->place = (struct snapshot_place){
+		.match = match,
+		.owner = view_of(q->snap, links, sets, 0),
+		.owner_labels = labels,
+		.encloser_labels = labels,
+	};
+}
+
+/* Judges an owner above the key: true if the walk from the apex ends there. */
+static bool quest_stops(const struct quest *q, const uint32_t *links, unsigned sets, size_t len)
+{
+	if (len > 0 && !q->below_cuts && has_set(q->snap, links, sets, TYPE_NS)) {
+		quest_found(q, SNAPSHOT_REFERRAL, links, sets, len);
+		return true;
+	}
+	if (has_set(q->snap, links, sets, TYPE_DNAME)) {
+		quest_found(q, SNAPSHOT_DNAME, links, sets, len);
+		return true;
+	}
+	return false;
+}
+
+/* Looks at the owners above the key that stand before its leaf, the apex first. Only where the
+ * leaf's first owner is itself below such a name can there be one. */
+static bool quest_above(const struct quest *q, const struct seek *s)
+{
+	struct seek above;
+
+	if (q->snap->apex_dname && q->key.len > 0) {
+		seek(q->snap, 0, bytes_of(q->key.at, 0), &above);
+		if (above.exact && quest_stops(q, above.links, above.sets, 0)) {
+			return true;
+		}
+	}
+	for (size_t len = 1; len <= s->first_common && len < q->key.len; len++) {
+		if (q->key.at[len - 1] != 0 || len == s->first_len) {
+			continue;
+		}
+		seek(q->snap, 0, bytes_of(q->key.at, len), &above);
+		if (above.exact && (above.flags & ENTRY_CUT) != 0 &&
+		    quest_stops(q, above.links, above.sets, len)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Looks at the owners above the key within its leaf. Mostly there is one cut at most; if the first
+ * does not stop the walk, those below it are looked up one by one. */
+static bool quest_within(const struct quest *q, const struct seek *s)
+{
+	struct seek above;
+
+	if (s->cut_links == NULL) {
+		return false;
+	}
+	if (quest_stops(q, s->cut_links, s->cut_sets, s->cut_len)) {
+		return true;
+	}
+	for (size_t len = s->cut_len + 1; len < q->key.len; len++) {
+		if (q->key.at[len - 1] != 0) {
+			continue;
+		}
+		seek(q->snap, 0, bytes_of(q->key.at, len), &above);
+		if (above.exact && (above.flags & ENTRY_CUT) != 0 &&
+		    quest_stops(q, above.links, above.sets, len)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The name does not exist: the wildcard below its closest encloser, or nothing (RFC 4592 §3.3.1).
+ * A wildcard that is an empty non-terminal answers as one. */
+static void quest_wildcard(const struct quest *q, size_t encloser_len)
+{
+	uint8_t key[KEY_MAX + 2];
+	struct seek s;
+	unsigned labels;
+
+	memcpy(key, q->key.at, encloser_len);
+	key[encloser_len] = '*';
+	key[encloser_len + 1] = 0;
+	seek(q->snap, 0, bytes_of(key, encloser_len + 2), &s);
+	labels = key_labels(bytes_of(key, encloser_len)) + q->snap->apex_labels;
+	*q->place = (struct snapshot_place){ .match = SNAPSHOT_NO_NAME,
+		                             .owner_labels = labels,
+		                             .encloser_labels = labels };
+	if (s.exact) {
+		q->place->match = SNAPSHOT_WILDCARD;
+		q->place->owner = view_of(q->snap, s.links, s.sets, 0);
+	} else if (s.common_next == encloser_len + 2) {
+		q->place->match = SNAPSHOT_EMPTY;
+	}
+}
+
+/* Octets of the key up to the end of the last label within `len`. */
+static size_t label_end(struct bytes key, size_t len)
+{
+	while (len > 0 && key.at[len - 1] != 0) {
+		len--;
+	}
+	return len;
+}
+
+static void quest_missing(const struct quest *q, const struct seek *s)
+{
+	size_t common = s->common > s->common_next ? s->common : s->common_next;
+	unsigned labels;
+
+	if (s->common_next < q->key.len) {
+		quest_wildcard(q, label_end(q->key, common));
+		return;
+	}
+	labels = key_labels(q->key) + q->snap->apex_labels;
+	*q->place = (struct snapshot_place){ .match = SNAPSHOT_EMPTY,
+		                             .owner_labels = labels,
+		                             .encloser_labels = labels };
+}
+
+struct snapshot_place snapshot_find(const struct snapshot *snap, struct name name, bool at_cut,
+                                    bool below_cuts)
+{
+	struct snapshot_place place;
+	struct quest q = { .snap = snap, .below_cuts = below_cuts, .place = &place };
+	struct key key;
+	struct seek s;
+
+	assert(name_within(name, snapshot_apex(snap)));
+	key_of_name(name, snap->apex_labels, &key);
+	q.key = key_bytes(&key);
+	seek(snap, 0, q.key, &s);
+	if (quest_above(&q, &s) || quest_within(&q, &s)) {
+		return place;
+	}
+	if (!s.exact) {
+		quest_missing(&q, &s);
+		return place;
+	}
+	quest_found(&q, SNAPSHOT_FOUND, s.links, s.sets, q.key.len);
+	if (q.key.len > 0 && !at_cut && !below_cuts && (s.flags & ENTRY_CUT) != 0 &&
+	    has_set(snap, s.links, s.sets, TYPE_NS)) {
+		place.match = SNAPSHOT_REFERRAL;
+	}
+	return place;
+}

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zonestore/heap.c — size classes over chunks, with latches per class and stripe. */
+#include "zonestore/heap_p.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/arena.h"
+#include "zonestore/latch_p.h"
+
+#define CHUNK_UNITS   (HEAP_CHUNK_BYTES / HEAP_UNIT_BYTES)
+#define GROW_BYTES    (2U << 20) /* taken from the system at a time: one huge page */
+#define PIECE_SMALL   (HEAP_CHUNK_BYTES / 2)
+#define SPINS         64
+#define STRIPES       16
+#define STRIPE_CHUNKS 16 /* chunks of a class for each stripe that it may use */
+#define NO_CHUNK      0U
+#define NO_PIECE      0xffffU
+#define CLASS_LARGE   0xff
+
+/* Sizes in octets: every 8 up to 128, every 16 up to 512, every 32 up to 1024, then 8 steps from
+ * one power of two to the next, so that rounding wastes 3% on average and 12% at most. */
+#define CLASSES_8     16U
+#define CLASSES_16    24U
+#define CLASSES_32    16U
+#define CLASSES_COUNT (CLASSES_8 + CLASSES_16 + CLASSES_32 + 5 * 8)
+
+/* What is known of a chunk. Those with a free piece are in their stripe's list. */
+struct chunk {
+	uint32_t next; /* large: chunks in the run */
+	uint32_t prev;
+	uint16_t used;  /* pieces handed out */
+	uint16_t fresh; /* units handed out at least once: the rest was never touched */
+	uint16_t free;  /* first free piece, in units from the start; each names the next */
+	uint8_t class;
+	uint8_t stripe;
+};
+
+struct stripe {
+	struct latch latch;
+	uint32_t first; /* chunk with a free piece */
+};
+
+struct class
+{
+	uint32_t piece_bytes;
+	_Atomic uint32_t chunk_count;
+	struct stripe stripes[STRIPES];
+};
+
+struct heap_private {
+	size_t span_bytes;
+	uint32_t chunks_max;
+	struct chunk *chunks; /* one for each chunk of the region; a mapping, touched as needed */
+	struct latch latch;   /* over what follows */
+	uint32_t ready;       /* chunks that may be read and written */
+	uint32_t fresh;       /* chunks handed out at least once */
+	uint32_t free_count;
+	uint32_t free_from; /* no free chunk below */
+	uint64_t *free_map; /* a bit for each chunk */
+	_Atomic uint64_t used_chunks;
+	struct class classes[CLASSES_COUNT];
+};
+
+void latch_wait(struct latch *l)
+{
+	unsigned spins = 0;
+
+	do {
+		while (atomic_load_explicit(&l->taken, memory_order_relaxed) != 0) {
+			if (++spins > SPINS) {
+				sched_yield();
+			}
+		}
+	} while (atomic_exchange_explicit(&l->taken, 1, memory_order_acquire) != 0);
+}
+
+static unsigned class_of(size_t len)
+{
+	unsigned top;
+
+	assert(len > 0 && len <= PIECE_SMALL);
+	if (len <= 128) {
+		return (unsigned)(len - 1) / 8;
+	}
+	if (len <= 512) {
+		return CLASSES_8 + (unsigned)(len - 129) / 16;
+	}
+	if (len <= 1024) {
+		return CLASSES_8 + CLASSES_16 + (unsigned)(len - 513) / 32;
+	}
+	top = 31 - (unsigned)__builtin_clz((unsigned)len - 1);
+	return CLASSES_8 + CLASSES_16 + CLASSES_32 + (top - 10) * 8 +
+	       (unsigned)((len - 1 - ((size_t)1 << top)) >> (top - 3));
+}
+
+static uint32_t class_bytes(unsigned class)
+{
+	unsigned step;
+
+	if (class < CLASSES_8) {
+		return (class + 1) * 8;
+	}
+	class -= CLASSES_8;
+	if (class < CLASSES_16) {
+		return 128 + (class + 1) * 16;
+	}
+	class -= CLASSES_16;
+	if (class < CLASSES_32) {
+		return 512 + (class + 1) * 32;
+	}
+	class -= CLASSES_32;
+	step = 1024U << class / 8;
+	return step + (class % 8 + 1) * (step / 8);
+}
+
+static uint32_t run_chunks(size_t len)
+{
+	return (uint32_t)((len + HEAP_CHUNK_BYTES - 1) / HEAP_CHUNK_BYTES);
+}
+
+static void *reserve(size_t len, int prot)
+{
+	void *at = mmap(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+enum err heap_init(struct heap *heap, size_t span_bytes)
+{
+	struct heap_private *p = mem_zero(1, sizeof(*p));
+
+	assert(span_bytes <= HEAP_SPAN_MAX);
+	p->span_bytes = span_bytes == 0 ? HEAP_SPAN_MAX : span_bytes;
+	p->span_bytes -= p->span_bytes % GROW_BYTES;
+	p->chunks_max = (uint32_t)(p->span_bytes / HEAP_CHUNK_BYTES);
+	p->chunks = reserve(p->chunks_max * sizeof(struct chunk), PROT_READ | PROT_WRITE);
+	p->free_map = reserve(p->chunks_max / 8, PROT_READ | PROT_WRITE);
+	heap->base = reserve(p->span_bytes, PROT_NONE);
+	heap->p = p;
+	if (p->chunks == NULL || p->free_map == NULL || heap->base == NULL) {
+		heap_fini(heap);
+		return ERR_NO_MEMORY;
+	}
+	p->fresh = 1; /* so that no handle is 0 */
+	p->free_from = 1;
+	for (unsigned i = 0; i < CLASSES_COUNT; i++) {
+		p->classes[i].piece_bytes = class_bytes(i);
+	}
+	return ERR_OK;
+}
+
+void heap_fini(struct heap *heap)
+{
+	struct heap_private *p = heap->p;
+
+	if (p == NULL) {
+		return;
+	}
+	if (p->chunks != NULL) {
+		munmap(p->chunks, p->chunks_max * sizeof(struct chunk));
+	}
+	if (p->free_map != NULL) {
+		munmap(p->free_map, p->chunks_max / 8);
+	}
+	if (heap->base != NULL) {
+		munmap(heap->base, p->span_bytes);
+	}
+	free(p);
+	*heap = (struct heap){ 0 };
+}
+
+static _Noreturn void heap_full(const char *what)
+{
+	fprintf(stderr, "axfarm: no memory left for zones: %s\n", what);
+	abort();
+}
+
+/* ---- chunks; under heap_private.latch ---- */
+
+static bool chunk_is_free(const struct heap_private *p, uint32_t i)
+{
+	return (p->free_map[i / 64] >> (i % 64) & 1) != 0;
+}
+
+static void chunk_mark(struct heap_private *p, uint32_t first, uint32_t count, bool is_free)
+{
+	for (uint32_t i = first; i < first + count; i++) {
+		uint64_t bit = 1ULL << (i % 64);
+		p->free_map[i / 64] =
+			is_free ? p->free_map[i / 64] | bit : p->free_map[i / 64] & ~bit;
+	}
+	p->free_count = is_free ? p->free_count + count : p->free_count - count;
+}
+
+/* Finds `count` free chunks in a row among those given back. NO_CHUNK if there are none. */
+static uint32_t chunk_reuse(struct heap_private *p, uint32_t count)
+{
+	uint32_t run = 0;
+	uint32_t from = p->fresh;
+
+	if (p->free_count < count) {
+		return NO_CHUNK;
+	}
+	for (uint32_t i = p->free_from; i < p->fresh && run < count; i++) {
+		if (i % 64 == 0 && p->free_map[i / 64] == 0) {
+			i += 63; /* none among these */
+			run = 0;
+			continue;
+		}
+		run = chunk_is_free(p, i) ? run + 1 : 0;
+		if (run == 1 && i < from) {
+			from = i; /* the lowest free one */
+		}
+		if (run == count) {
+			uint32_t first = i + 1 - count;
+			chunk_mark(p, first, count, false);
+			p->free_from = first == from ? first + count : from;
+			return first;
+		}
+	}
+	return NO_CHUNK;
+}
+
+/* Takes never used chunks, and more from the system for them if need be. */
+static uint32_t chunk_fresh(struct heap *heap, uint32_t count)
+{
+	struct heap_private *p = heap->p;
+	uint32_t first = p->fresh;
+
+	if (count > p->chunks_max - first) {
+		heap_full("the reserved address space is used up");
+	}
+	if (first + count > p->ready) {
+		size_t from = (size_t)p->ready * HEAP_CHUNK_BYTES;
+		size_t to = (size_t)(first + count) * HEAP_CHUNK_BYTES;
+		to = (to + GROW_BYTES - 1) / GROW_BYTES * GROW_BYTES;
+		if (mprotect(heap->base + from, to - from, PROT_READ | PROT_WRITE) != 0) {
+			heap_full("the system refuses more");
+		}
+		p->ready = (uint32_t)(to / HEAP_CHUNK_BYTES);
+	}
+	p->fresh = first + count;
+	return first;
+}
+
+static uint32_t chunk_take(struct heap *heap, uint32_t count)
+{
+	struct heap_private *p = heap->p;
+	uint32_t first;
+
+	latch_take(&p->latch);
+	first = chunk_reuse(p, count);
+	if (first == NO_CHUNK) {
+		first = chunk_fresh(heap, count);
+	}
+	latch_give(&p->latch);
+	atomic_fetch_add_explicit(&p->used_chunks, count, memory_order_relaxed);
+	return first;
+}
+
+static void chunk_give(struct heap *heap, uint32_t first, uint32_t count)
+{
+	struct heap_private *p = heap->p;
+	size_t len = (size_t)count * HEAP_CHUNK_BYTES;
+
+	/* The pages go back to the system; failure only means that they do not. */
+	(void)madvise(heap->base + (size_t)first * HEAP_CHUNK_BYTES, len, MADV_DONTNEED);
+	latch_take(&p->latch);
+	chunk_mark(p, first, count, true);
+	if (first < p->free_from) {
+		p->free_from = first;
+	}
+	latch_give(&p->latch);
+	atomic_fetch_sub_explicit(&p->used_chunks, count, memory_order_relaxed);
+}
+
+/* ---- pieces; under stripe.latch ---- */
+
+static void stripe_link(struct heap_private *p, struct stripe *s, uint32_t i)
+{
+	p->chunks[i].next = s->first;
+	p->chunks[i].prev = NO_CHUNK;
+	if (s->first != NO_CHUNK) {
+		p->chunks[s->first].prev = i;
+	}
+	s->first = i;
+}
+
+static void stripe_unlink(struct heap_private *p, struct stripe *s, uint32_t i)
+{
+	struct chunk *c = &p->chunks[i];
+
+	if (c->prev == NO_CHUNK) {
+		assert(s->first == i);
+		s->first = c->next;
+	} else {
+		p->chunks[c->prev].next = c->next;
+	}
+	if (c->next != NO_CHUNK) {
+		p->chunks[c->next].prev = c->prev;
+	}
+}
+
+static uint32_t stripe_grow(struct heap *heap, struct stripe *s, unsigned class, unsigned stripe)
+{
+	struct heap_private *p = heap->p;
+	uint32_t i = chunk_take(heap, 1);
+
+	p->chunks[i] = (struct chunk){ .free = NO_PIECE,
+		                       .class = (uint8_t) class,
+		                       .stripe = (uint8_t)stripe };
+	atomic_fetch_add_explicit(&p->classes[class].chunk_count, 1, memory_order_relaxed);
+	stripe_link(p, s, i);
+	return i;
+}
+
+static uint32_t stripe_take(struct heap *heap, struct stripe *s, unsigned class, unsigned stripe)
+{
+	struct heap_private *p = heap->p;
+	uint32_t i = s->first != NO_CHUNK ? s->first : stripe_grow(heap, s, class, stripe);
+	uint32_t units = p->classes[class].piece_bytes / HEAP_UNIT_BYTES;
+	struct chunk *c = &p->chunks[i];
+	uint32_t at = i * CHUNK_UNITS;
+
+	if (c->free != NO_PIECE) {
+		at += c->free;
+		memcpy(&c->free, heap_at(heap, at), sizeof(c->free));
+	} else {
+		at += c->fresh;
+		c->fresh = (uint16_t)(c->fresh + units);
+	}
+	c->used++;
+	if (c->free == NO_PIECE && c->fresh + units > CHUNK_UNITS) {
+		stripe_unlink(p, s, i);
+	}
+	return at;
+}
+
+static uint32_t large_take(struct heap *heap, size_t len)
+{
+	uint32_t count = run_chunks(len);
+	uint32_t i = chunk_take(heap, count);
+
+	heap->p->chunks[i] = (struct chunk){ .next = count, .class = CLASS_LARGE };
+	return i * CHUNK_UNITS;
+}
+
+uint32_t heap_take(struct heap *heap, size_t len, uint32_t hint)
+{
+	struct class *class;
+	unsigned number;
+	unsigned stripe;
+	uint32_t chunks;
+	uint32_t handle;
+
+	assert(len > 0 && len <= HEAP_PIECE_MAX);
+	if (len > PIECE_SMALL) {
+		return large_take(heap, len);
+	}
+	number = class_of(len);
+	class = &heap->p->classes[number];
+	chunks = atomic_load_explicit(&class->chunk_count, memory_order_relaxed);
+	stripe = chunks < 2 * STRIPE_CHUNKS          ? 0
+	         : chunks >= STRIPES * STRIPE_CHUNKS ? hint % STRIPES
+	                                             : hint % (chunks / STRIPE_CHUNKS);
+	latch_take(&class->stripes[stripe].latch);
+	handle = stripe_take(heap, &class->stripes[stripe], number, stripe);
+	latch_give(&class->stripes[stripe].latch);
+	return handle;
+}
+
+/* Puts a piece back; true if its chunk is to go back to the system. The first stripe of a size
+ * keeps an empty chunk, so that taking and giving one piece does not ask the system each time. */
+static bool stripe_give(struct heap *heap, struct stripe *s, uint32_t i, uint32_t handle)
+{
+	struct heap_private *p = heap->p;
+	struct chunk *c = &p->chunks[i];
+	uint32_t units = p->classes[c->class].piece_bytes / HEAP_UNIT_BYTES;
+	bool was_full = c->free == NO_PIECE && c->fresh + units > CHUNK_UNITS;
+
+	assert(c->used > 0);
+	memcpy(heap_at(heap, handle), &c->free, sizeof(c->free));
+	c->free = (uint16_t)(handle % CHUNK_UNITS);
+	c->used--;
+	if (was_full) {
+		stripe_link(p, s, i);
+	}
+	if (c->used > 0 || (c->stripe == 0 && c->next == NO_CHUNK && c->prev == NO_CHUNK)) {
+		return false;
+	}
+	stripe_unlink(p, s, i);
+	atomic_fetch_sub_explicit(&p->classes[c->class].chunk_count, 1, memory_order_relaxed);
+	return true;
+}
+
+void heap_give(struct heap *heap, uint32_t handle)
+{
+	uint32_t i = handle / CHUNK_UNITS;
+	struct chunk *c = &heap->p->chunks[i];
+	struct stripe *s;
+	bool empty;
+
+	assert(handle != 0 && i < heap->p->chunks_max);
+	if (c->class == CLASS_LARGE) {
+		assert(handle % CHUNK_UNITS == 0);
+		chunk_give(heap, i, c->next);
+		return;
+	}
+	s = &heap->p->classes[c->class].stripes[c->stripe];
+	latch_take(&s->latch);
+	empty = stripe_give(heap, s, i, handle);
+	latch_give(&s->latch);
+	if (empty) {
+		chunk_give(heap, i, 1);
+	}
+}
+
+size_t heap_piece_bytes(const struct heap *heap, uint32_t handle)
+{
+	const struct chunk *c = &heap->p->chunks[handle / CHUNK_UNITS];
+
+	return c->class == CLASS_LARGE ? (size_t)c->next * HEAP_CHUNK_BYTES
+	                               : heap->p->classes[c->class].piece_bytes;
+}
+
+uint64_t heap_mapped_bytes(const struct heap *heap)
+{
+	return atomic_load_explicit(&heap->p->used_chunks, memory_order_relaxed) * HEAP_CHUNK_BYTES;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zonestore/heap_p.h — pieces of one region of address space, known by 32-bit handles.
+ *
+ * The region is reserved once and taken from the system as it fills. Chunks of 64 KiB are cut into
+ * pieces of one size; pieces above half of a chunk get chunks of their own. A handle counts units
+ * of 8 octets from the start of the region. Freed pieces are used again, and a chunk without any
+ * goes back to the system. Sizes have a lock each, and several once much is of that size, so that
+ * shards do not wait for each other and few of them do not waste.
+ *
+ * Ownership: new/free; pieces are the caller's from heap_take() to heap_give(). Any thread. */
+#pragma once
+
+#include "base/bytes.h"
+
+#define HEAP_UNIT_BYTES  8U
+#define HEAP_CHUNK_BYTES 65536U
+#define HEAP_SPAN_MAX    (HEAP_UNIT_BYTES << 32)
+#define HEAP_PIECE_MAX   (32U << 20) /* octets in one piece */
+
+struct heap {
+	uint8_t *base; /* first field: heap_at() needs it alone */
+	struct heap_private *p;
+};
+
+/* Reserves `span_bytes` (0: HEAP_SPAN_MAX). ERR_NO_MEMORY. */
+MUST_USE enum err heap_init(struct heap *heap, size_t span_bytes);
+void heap_fini(struct heap *heap);
+
+/* Takes a piece of `len` octets, 1 to HEAP_PIECE_MAX (asserted), aligned to 8, not cleared. Takers
+ * with different `hint` tend not to meet. Aborts when the region or the system is full. */
+uint32_t heap_take(struct heap *heap, size_t len, uint32_t hint);
+void heap_give(struct heap *heap, uint32_t handle);
+
+/* What a piece occupies. */
+size_t heap_piece_bytes(const struct heap *heap, uint32_t handle);
+
+/* Octets taken from the system, chunks kept in reserve included. */
+uint64_t heap_mapped_bytes(const struct heap *heap);
+
+static inline void *heap_at(const struct heap *heap, uint32_t handle)
+{
+	return heap->base + (size_t)handle * HEAP_UNIT_BYTES;
+}
+
+static inline uint32_t heap_handle(const struct heap *heap, const void *at)
+{
+	return (uint32_t)((size_t)((const uint8_t *)at - heap->base) / HEAP_UNIT_BYTES);
+}

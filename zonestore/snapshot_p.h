@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zonestore/snapshot_p.h — what a version is in memory.
+ *
+ * References are counted with a mark for "retired": the last unref hands the snapshot to the epoch;
+ * whoever borrowed it may still make a reference until then, in which case it lives on.
+ *
+ * Ownership: snapshot_new() takes what struct snapshot_parts holds references to, also the pool's
+ * bodies and nodes in it. */
+#pragma once
+
+#include "zonestore/pool_p.h"
+#include "zonestore/tree_p.h"
+
+#define SNAPSHOT_RETIRED 0x80000000U
+#define SOA_NUMBERS_LEN  20U /* serial and four timers at the end of SOA rdata */
+
+struct snapshot {
+	struct epoch_item retire;
+	struct pool *pool;
+	uint64_t bytes;
+	int64_t received_at_s;
+	_Atomic uint32_t refs;
+	struct serial serial;
+	struct node_handle roots[2]; /* names; NSEC3 names */
+	struct body_handle soa;      /* stored form, serial zeroed */
+	struct body_handle primary;  /* family (1), port (2), address (16) */
+	uint32_t records;
+	uint8_t origin;
+	bool apex_dname; /* the apex has a DNAME */
+	uint8_t apex_len;
+	uint8_t apex_labels;
+	uint8_t apex[];
+};
+
+/* Interns the SOA of stored rdata (the serial in it is ignored). */
+struct body_handle soa_intern(struct pool *pool, uint32_t ttl, struct bytes stored);
+
+/* The serial in stored SOA rdata. */
+struct serial soa_stored_serial(struct bytes stored);
+
+struct snapshot_parts {
+	struct name apex;
+	struct node_handle roots[2]; /* references, taken */
+	struct body_handle soa;      /* reference, taken */
+	struct serial serial;
+	uint32_t records;
+	uint64_t bytes;
+	enum snapshot_origin origin;
+	struct addr primary;
+	int64_t received_at_s;
+};
+
+/* True if the names of the trees fit under an apex of that length. */
+bool snapshot_names_fit(const struct pool *pool, const struct node_handle roots[2],
+                        struct body_handle soa, unsigned apex_len);
+
+struct snapshot *snapshot_new(struct pool *pool, const struct snapshot_parts *parts);
+
+/* The sets of the apex; false if the tree does not have it. */
+bool tree_apex(const struct pool *pool, struct node_handle root, const uint32_t **links,
+               unsigned *sets);
+
+/* Finds the set of a kind among the `count` at `links`: its handle, or none. */
+struct body_handle sets_find(const struct pool *pool, const uint32_t *links, unsigned count,
+                             struct set_kind kind);
+
+/* Views a body as a record set of `snap`. */
+void rrset_of_body(const struct snapshot *snap, struct body_handle h, struct rrset *out);

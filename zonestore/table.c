@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zonestore/table.c — buckets of one cache line, in the order of hashes. */
+#include "zonestore/table_p.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "base/arena.h"
+
+#define FIRST_BUCKETS 4
+#define PAST_FOR_EVER 255
+#define MAP_BYTES     65536U /* tables from here on are mappings of their own, given back whole */
+#define LINE_BYTES    64
+
+static_assert(sizeof(struct table_bucket) == LINE_BYTES, "a bucket is one cache line");
+
+static size_t buckets_bytes(uint32_t count)
+{
+	size_t len = (size_t)count * sizeof(struct table_bucket);
+
+	return len < MAP_BYTES ? len : (len + 4095) / 4096 * 4096;
+}
+
+static struct table_bucket *buckets_new(uint32_t count)
+{
+	size_t len = buckets_bytes(count);
+	void *at;
+
+	if (len < MAP_BYTES) {
+		at = aligned_alloc(LINE_BYTES, len);
+		if (at != NULL) {
+			memset(at, 0, len);
+		}
+	} else {
+		at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		at = at == MAP_FAILED ? NULL : at;
+	}
+	if (at == NULL) {
+		abort();
+	}
+	return at;
+}
+
+static void buckets_free(struct table_bucket *buckets, uint32_t count)
+{
+	if (buckets_bytes(count) < MAP_BYTES) {
+		free(buckets);
+	} else {
+		munmap(buckets, buckets_bytes(count));
+	}
+}
+
+void table_fini(struct table *t)
+{
+	buckets_free(t->buckets, t->bucket_count);
+	*t = (struct table){ .first_buckets = t->first_buckets };
+}
+
+size_t table_bytes(const struct table *t)
+{
+	return buckets_bytes(t->bucket_count);
+}
+
+static uint8_t tag_of(uint64_t hash)
+{
+	uint8_t tag = (uint8_t)hash;
+
+	return tag == 0 ? 1 : tag;
+}
+
+/* A bit for each slot with that tag. */
+static unsigned bucket_match(const struct table_bucket *b, uint8_t tag)
+{
+#ifdef __SSE2__
+	__m128i tags = _mm_load_si128((const __m128i *)(const void *)b);
+	__m128i want = _mm_set1_epi8((char)tag);
+
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, want)) & 0xfffU;
+#else
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < TABLE_BUCKET_SLOTS; i++) {
+		bits |= (unsigned)(b->tags[i] == tag) << i;
+	}
+	return bits;
+#endif
+}
+
+static uint32_t bucket_after(const struct table *t, uint32_t i)
+{
+	return i + 1 == t->bucket_count ? 0 : i + 1;
+}
+
+uint32_t table_find(const struct table *t, uint64_t hash, const struct table_ops *ops, void *self)
+{
+	uint8_t tag = tag_of(hash);
+	uint32_t i;
+
+	if (t->count == 0) {
+		return 0;
+	}
+	i = table_home(hash, t->bucket_count);
+	for (uint32_t walked = 0; walked < t->bucket_count; walked++) {
+		const struct table_bucket *b = &t->buckets[i];
+		for (unsigned bits = bucket_match(b, tag); bits != 0; bits &= bits - 1) {
+			uint32_t handle = b->slots[__builtin_ctz(bits)];
+			if (ops->match(self, handle)) {
+				return handle;
+			}
+		}
+		if (b->past == 0) {
+			return 0;
+		}
+		i = bucket_after(t, i);
+	}
+	return 0;
+}
+
+static void table_put(struct table *t, uint64_t hash, uint32_t handle)
+{
+	uint32_t i = table_home(hash, t->bucket_count);
+	unsigned empty;
+
+	for (;;) {
+		struct table_bucket *b = &t->buckets[i];
+		empty = bucket_match(b, 0);
+		if (empty != 0) {
+			unsigned slot = (unsigned)__builtin_ctz(empty);
+			b->tags[slot] = tag_of(hash);
+			b->slots[slot] = handle;
+			t->count++;
+			return;
+		}
+		b->past = (uint8_t)(b->past + (b->past != PAST_FOR_EVER));
+		i = bucket_after(t, i);
+	}
+}
+
+/* Asks for the items of a bucket to be brought near: their hashes will be computed soon. */
+static void bucket_prefetch(const struct table_bucket *b, const struct table_ops *ops, void *self)
+{
+	for (unsigned s = 0; s < TABLE_BUCKET_SLOTS; s++) {
+		if (b->tags[s] != 0) {
+			__builtin_prefetch(ops->address(self, b->slots[s]));
+		}
+	}
+}
+
+static void table_resize(struct table *t, uint32_t bucket_count, const struct table_ops *ops,
+                         void *self)
+{
+	struct table old = *t;
+
+	t->buckets = buckets_new(bucket_count);
+	t->bucket_count = bucket_count;
+	t->count = 0;
+	for (uint32_t i = 0; i < old.bucket_count; i++) {
+		if (i + 1 < old.bucket_count) {
+			bucket_prefetch(&old.buckets[i + 1], ops, self);
+		}
+		for (unsigned s = 0; s < TABLE_BUCKET_SLOTS; s++) {
+			if (old.buckets[i].tags[s] != 0) {
+				uint32_t handle = old.buckets[i].slots[s];
+				table_put(t, ops->hash(self, handle), handle);
+			}
+		}
+	}
+	assert(t->count == old.count);
+	buckets_free(old.buckets, old.bucket_count);
+}
+
+static uint32_t table_first(const struct table *t)
+{
+	return t->first_buckets == 0 ? FIRST_BUCKETS : t->first_buckets;
+}
+
+void table_add(struct table *t, uint64_t hash, uint32_t handle, const struct table_ops *ops,
+               void *self)
+{
+	uint64_t slots = (uint64_t)t->bucket_count * TABLE_BUCKET_SLOTS;
+
+	assert(handle != 0);
+	if (t->bucket_count == 0) {
+		table_resize(t, table_first(t), ops, self);
+	} else if ((uint64_t)t->count * 20 >= slots * 17) {
+		table_resize(t, t->bucket_count + t->bucket_count / 2, ops, self);
+	}
+	table_put(t, hash, handle);
+}
+
+void table_remove(struct table *t, uint64_t hash, uint32_t handle, const struct table_ops *ops,
+                  void *self)
+{
+	uint8_t tag = tag_of(hash);
+	uint32_t i = table_home(hash, t->bucket_count);
+
+	for (uint32_t walked = 0;; walked++) {
+		struct table_bucket *b = &t->buckets[i];
+		unsigned bits = bucket_match(b, tag);
+		assert(walked < t->bucket_count);
+		while (bits != 0 && b->slots[__builtin_ctz(bits)] != handle) {
+			bits &= bits - 1;
+		}
+		if (bits != 0) {
+			b->tags[__builtin_ctz(bits)] = 0;
+			break;
+		}
+		b->past = (uint8_t)(b->past - (b->past != PAST_FOR_EVER));
+		i = bucket_after(t, i);
+	}
+	t->count--;
+	if (t->count == 0) {
+		table_fini(t);
+	} else if (t->bucket_count > 4 * table_first(t) &&
+	           (uint64_t)t->count * 4 < (uint64_t)t->bucket_count * TABLE_BUCKET_SLOTS) {
+		table_resize(t, t->bucket_count / 2, ops, self);
+	}
+}

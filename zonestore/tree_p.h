@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zonestore/tree_p.h — nodes in memory: their layout, and how one looks into them.
+ *
+ *	leaf    struct node  { body handle }...   entries
+ *	branch  struct node  { child handle }...  { end of key (2) }...  keys, one after the other
+ *
+ * An entry is an owner name; entries stand in order of keys (key_p.h), each without what its key
+ * shares with the one before. Serialised leaves have the same entries. Its sets are the next body
+ * handles, sorted by kind.
+ *
+ *	shared (1-2)  rest (1-2)  the rest of the key  flags (1)  [sets (2)]  [case bitmap]
+ *
+ * Lengths below 128 take one octet, others two with the top bit set. */
+#pragma once
+
+#include "zonestore/key_p.h"
+#include "zonestore/pool_p.h"
+
+/* Where nodes end: after the owner name (child) whose key, with the level as last octet, hashes to
+ * zeros, but not before NODE_MIN, and after NODE_MAX or NODE_BYTES_CUT serialised octets at the
+ * latest. All of this is part of the format that members share. */
+#define NODE_MIN       16U
+#define NODE_MAX       64U
+#define NODE_BYTES_CUT 16384U
+#define NODE_HASH_MASK 15U
+
+#define OWNER_SETS_MAX  65535U
+#define LEAF_SETS_MAX   (1U << 21)
+#define ENTRY_CASED     0x80U /* has a case bitmap */
+#define ENTRY_CUT       0x40U /* has an NS or DNAME set: names below it may be affected */
+#define ENTRY_SETS_MORE 0x3fU /* the number of sets does not fit here and follows */
+
+struct node {
+	struct id id;
+	_Atomic uint64_t mark; /* name_max << 56 | number on disk */
+	_Atomic uint32_t refs;
+	uint32_t shape; /* level (4 bits), owners or children (7), sets (21) */
+	uint32_t links[];
+};
+
+static_assert(NODE_MAX == NODE_CHILDREN_MAX && NODE_MAX < 128, "fits the bits of shape");
+
+static inline struct node *node_at(const struct pool *pool, struct node_handle h)
+{
+	return heap_at(&pool->heap, h.n);
+}
+
+static inline unsigned shape_level(const struct node *n)
+{
+	return n->shape & 15;
+}
+
+static inline unsigned shape_count(const struct node *n)
+{
+	return n->shape >> 4 & 127;
+}
+
+static inline unsigned shape_sets(const struct node *n)
+{
+	return n->shape >> 11;
+}
+
+/* The longest relative name in owners and relative rdata, in octets without the root label. */
+static inline unsigned node_name_max(const struct node *n)
+{
+	return (unsigned)(atomic_load_explicit(&n->mark, memory_order_relaxed) >> 56);
+}
+
+/* The first key of child `i` of a branch. */
+static inline struct bytes branch_key(const struct node *n, unsigned i)
+{
+	unsigned count = shape_count(n);
+	const uint8_t *ends = (const uint8_t *)(n->links + count);
+	unsigned from = i == 0 ? 0 : load_u16(ends + 2 * (i - 1));
+
+	return bytes_of(ends + (size_t)2 * count + from, load_u16(ends + (size_t)2 * i) - from);
+}
+
+/* The child of a branch in which `key` stands or would stand: the last whose first key is not
+ * greater; the first if all are. */
+unsigned branch_child(const struct node *n, struct bytes key);
+
+/* Walks the entries of a leaf, in memory or serialised. */
+struct leaf_entry {
+	unsigned shared;
+	struct bytes rest;
+	unsigned sets;
+	uint8_t flags;
+	const uint8_t *cases; /* of the whole key; NULL: all in lower case */
+};
+
+static inline unsigned entry_len_read(const uint8_t **at)
+{
+	unsigned v = *(*at)++;
+
+	return v < 128 ? v : (v & 127) << 8 | *(*at)++;
+}
+
+/* Reads the entry at `at`, which is trusted; returns where it ends. */
+static inline const uint8_t *entry_read(const uint8_t *at, struct leaf_entry *e)
+{
+	e->shared = entry_len_read(&at);
+	e->rest.len = entry_len_read(&at);
+	e->rest.at = at;
+	at += e->rest.len;
+	e->flags = *at++;
+	e->sets = e->flags & ENTRY_SETS_MORE;
+	if (e->sets == ENTRY_SETS_MORE) {
+		e->sets = load_u16(at);
+		at += 2;
+	}
+	e->cases = NULL;
+	if ((e->flags & ENTRY_CASED) != 0) {
+		e->cases = at;
+		at += key_cases_len(e->shared + e->rest.len);
+	}
+	return at;
+}
+
+struct leaf_walk {
+	const uint8_t *at;     /* next entry */
+	const uint32_t *links; /* its sets */
+	unsigned left;
+};
+
+static inline struct leaf_walk leaf_walk(const struct node *leaf)
+{
+	return (struct leaf_walk){ (const uint8_t *)(leaf->links + shape_sets(leaf)), leaf->links,
+		                   shape_count(leaf) };
+}
+
+/* Yields the next entry and its sets; false at the end. */
+static inline bool leaf_next(struct leaf_walk *w, struct leaf_entry *e, const uint32_t **links)
+{
+	if (w->left == 0) {
+		return false;
+	}
+	w->left--;
+	w->at = entry_read(w->at, e);
+	*links = w->links;
+	w->links += e->sets;
+	return true;
+}
+
+/* The first key of a node, whole in any case. */
+struct bytes node_first_key(const struct pool *pool, struct node_handle node);
+
+/* True if a node of that many owners (children) and serialised octets ends after `key`. */
+bool node_ends(struct bytes key, unsigned level, unsigned count, size_t bytes);
