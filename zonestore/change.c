@@ -154,8 +154,8 @@ static void sort_from(struct change_slot *s, struct change_slot *spare, size_t c
 		if (run == 1) {
 			continue;
 		}
-		if (s[i].change->key_len <= from + 8) {
-			owner_changes_sort(s + i, spare, run); /* the key has ended: one owner */
+		if (s[i].change->key_len < from + 8) {
+			owner_changes_sort(s + i, spare, run); /* filled up, so ended: one owner */
 		} else {
 			sort_from(s + i, spare, run, from + 8); /* KEY_MAX / 8 deep at most */
 		}

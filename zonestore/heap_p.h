@@ -15,7 +15,7 @@
 
 #define HEAP_UNIT_BYTES  8U
 #define HEAP_CHUNK_BYTES 65536U
-#define HEAP_SPAN_MAX    (HEAP_UNIT_BYTES << 32)
+#define HEAP_SPAN_MAX    ((size_t)HEAP_UNIT_BYTES << 32)
 #define HEAP_PIECE_MAX   (32U << 20) /* octets in one piece */
 
 struct heap {

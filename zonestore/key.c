@@ -151,7 +151,7 @@ bool key_cases_check(struct bytes key, const uint8_t *cases)
 {
 	unsigned bits = 0;
 
-	for (size_t i = 0; i < 8 * (size_t)key_cases_len((unsigned)key.len); i++) {
+	for (size_t i = 0; i < 8 * key_cases_len(key.len); i++) {
 		if ((cases[i / 8] & 0x80 >> i % 8) == 0) {
 			continue;
 		}
@@ -189,7 +189,7 @@ unsigned key_wire_len(struct bytes key)
 	return (unsigned)len;
 }
 
-bool key_cases_before(unsigned key_len, const uint8_t *a, const uint8_t *b)
+bool key_cases_before(size_t key_len, const uint8_t *a, const uint8_t *b)
 {
 	if (a == NULL || b == NULL) {
 		return a != NULL;

@@ -23,7 +23,7 @@ struct key {
 	uint8_t cases[KEY_CASES_MAX];
 };
 
-static inline unsigned key_cases_len(unsigned key_len)
+static inline size_t key_cases_len(size_t key_len)
 {
 	return (key_len + 7) / 8;
 }
@@ -53,7 +53,7 @@ unsigned key_wire_len(struct bytes key);
 
 /* Of two spellings of one key the one that sorts first octet by octet (upper case before lower);
  * NULL is all lower case. True if `a` sorts before `b`. */
-bool key_cases_before(unsigned key_len, const uint8_t *a, const uint8_t *b);
+bool key_cases_before(size_t key_len, const uint8_t *a, const uint8_t *b);
 
 /* Octets that both begin with. */
 static inline size_t key_common(struct bytes a, struct bytes b)

@@ -106,7 +106,7 @@ struct spelling {
 
 static void spelling_note(struct spelling *s, const uint8_t *cases, size_t key_len)
 {
-	if (!s->decided || key_cases_before((unsigned)key_len, cases, s->cases)) {
+	if (!s->decided || key_cases_before(key_len, cases, s->cases)) {
 		s->cases = cases;
 		s->decided = true;
 	}
@@ -191,12 +191,16 @@ static void count_set(struct owner_maker *m, const uint8_t *body, size_t owner_l
 	m->bytes += sign * bytes;
 }
 
+struct change_run {
+	const struct change_slot *at;
+	size_t count;
+};
+
 /* Makes the set that `old` (0: none) becomes; adds it to the result unless it is empty. */
 static enum err set_apply(struct owner_maker *m, struct owner_old owner, uint32_t old,
-                          const struct change_slot *changes, size_t count,
-                          struct spelling *spelling)
+                          struct change_run run, struct spelling *spelling)
 {
-	const struct change *first = changes[0].change;
+	const struct change *first = run.at[0].change;
 	size_t owner_len = key_wire_len(change_key(first)) + m->apex_len;
 	struct set_work w = { .m = m, .spelling = spelling, .owner = owner };
 	size_t at = m->bodies.len;
@@ -209,12 +213,12 @@ static enum err set_apply(struct owner_maker *m, struct owner_old owner, uint32_
 		count_set(m, w.old, owner_len, -1);
 	}
 	w.body = body_begin(&m->bodies, kind_type(first->kind));
-	TRY(set_merge(&w, changes, count));
+	TRY(set_merge(&w, run.at, run.count));
 	if (w.body.count == 0) {
 		m->bodies.len = at;
 		return ERR_OK;
 	}
-	TRY(body_end(&w.body, set_ttl(m, w.old, changes, count)));
+	TRY(body_end(&w.body, set_ttl(m, w.old, run.at, run.count)));
 	count_set(m, m->bodies.at + at, owner_len, 1);
 	i = item_new(m);
 	m->items[i] = (struct set_item){ .octets = { NULL, m->bodies.len - at } };
@@ -244,12 +248,14 @@ static enum err owner_check(const struct owner_maker *m)
 	return m->item_count > OWNER_SETS_MAX ? ERR_LIMIT_RECORDS : ERR_OK;
 }
 
-static size_t set_run(const struct change_slot *changes, size_t count)
+/* The changes of one set. */
+static struct change_run set_run(const struct change_slot *changes, size_t count)
 {
-	size_t run = 1;
+	struct change_run run = { changes, 1 };
 
-	while (run < count && changes[run].change->kind.n == changes[0].change->kind.n) {
-		run++;
+	while (run.count < count &&
+	       changes[run.count].change->kind.n == changes[0].change->kind.n) {
+		run.count++;
 	}
 	return run;
 }
@@ -277,10 +283,10 @@ enum err owner_apply(struct owner_maker *m, struct owner_old old, const struct c
 			item_keep(m, old.links[s++]);
 			continue;
 		}
-		size_t run = set_run(changes + i, count - i);
+		struct change_run run = set_run(changes + i, count - i);
 		uint32_t link = set_kind == change_kind ? old.links[s++] : 0;
-		TRY(set_apply(m, old, link, changes + i, run, &spelling));
-		i += run;
+		TRY(set_apply(m, old, link, run, &spelling));
+		i += run.count;
 	}
 	for (size_t j = 0; j < m->item_count; j++) {
 		if (m->places[j] != SIZE_MAX) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/env.h"
 #include "base/hash.h"
 #include "zonestore/tree_p.h"
 

@@ -5,9 +5,6 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #include "base/arena.h"
 
@@ -17,6 +14,10 @@
 #define LINE_BYTES    64
 
 static_assert(sizeof(struct table_bucket) == LINE_BYTES, "a bucket is one cache line");
+
+#ifdef __SSE2__
+typedef char octets_16 __attribute__((vector_size(16)));
+#endif
 
 static size_t buckets_bytes(uint32_t count)
 {
@@ -76,10 +77,10 @@ static uint8_t tag_of(uint64_t hash)
 static unsigned bucket_match(const struct table_bucket *b, uint8_t tag)
 {
 #ifdef __SSE2__
-	__m128i tags = _mm_load_si128((const __m128i *)(const void *)b);
-	__m128i want = _mm_set1_epi8((char)tag);
+	octets_16 want = { 0 };
+	octets_16 same = *(const octets_16 *)(const void *)b == want + (char)tag;
 
-	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, want)) & 0xfffU;
+	return (unsigned)__builtin_ia32_pmovmskb128(same) & 0xfffU;
 #else
 	unsigned bits = 0;
 

@@ -248,7 +248,7 @@ static void entry_put(struct tree_writer *w, struct bytes key, const uint8_t *ca
 		buffer_u16(out, (uint16_t)count);
 	}
 	if (cases != NULL) {
-		buffer_put(out, bytes_of(cases, key_cases_len((unsigned)key.len)));
+		buffer_put(out, bytes_of(cases, key_cases_len(key.len)));
 	}
 	buffer_put(&w->octets, bytes_of(out->at + start, out->len - start));
 	memcpy(w->last + shared, key.at + shared, key.len - shared);
