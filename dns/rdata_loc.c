@@ -67,6 +67,9 @@ static bool print_size(struct printer *p, uint8_t size)
 	unsigned power = size & 15;
 	char text[24];
 
+	if (!size_is_valid(size)) {
+		return false;
+	}
 	if (power < 2) {
 		unsigned cm = digit * powers[power];
 		(void)snprintf(text, sizeof(text), "0.%02um", cm);
