@@ -211,7 +211,6 @@ void connect_done(struct uring *u, struct io_op *op, const struct completion *c)
 
 	if (op_unwanted(op) || c->res < 0) {
 		done.err = op_unwanted(op) ? ERR_STOPPING : err_of(c->res);
-		done.socket = IO_SOCKET_NONE;
 		if (!s->closing) {
 			sock_shut(u, s); /* goes when op_finish() takes the op off it */
 		}

@@ -102,6 +102,9 @@ void op_finish(struct uring *u, struct io_op *op, struct io_done done)
 		}
 		sock_settle(u, s);
 	}
+	if (op_kind_of(op) != OP_CONNECT || done.err != ERR_OK) {
+		done.socket = IO_SOCKET_NONE;
+	}
 	done.more = false;
 	op->fn(op, done);
 }

@@ -483,7 +483,7 @@ static void case_refused(struct world *w)
 	/* A source that is not ours fails here, and still not inside io_connect(). */
 	n = note_on(w, w->a, &left);
 	left = 1;
-	cr_assert(eq(int, addr_parse("192.0.2.1", 0, &nobody), ERR_OK));
+	cr_assert(eq(int, addr_parse("203.0.113.99", 0, &nobody), ERR_OK));
 	io_connect(w->a, &n.op, &w->at, &nobody);
 	cr_expect(n.op.waiting && n.heard == 0);
 	world_run(w);
