@@ -84,7 +84,9 @@ static void shard_run(struct shard *s)
 {
 	struct transfer_options options = { .io = s->io,
 		                            .events = &s->d->events,
-		                            .store = s->d->store };
+		                            .store = s->d->store,
+		                            .pool = s->d->pool,
+		                            .epoch = s->d->epoch };
 	enum err e = transfer_new(&options, &s->transfer);
 
 	if (e != ERR_OK) {

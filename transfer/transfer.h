@@ -19,7 +19,9 @@ struct transfer_options {
 	struct io *io;
 	struct events *events;
 	struct store *store;
-	unsigned sessions_max;             /* transfers in at once on this shard; 0: 512 */
+	struct pool *pool;     /* of the store: builders make versions in it */
+	struct epoch *epoch;   /* decides when a replaced policy is released; NULL: at once */
+	unsigned sessions_max; /* transfers in at once on this shard; 0: 512 */
 	unsigned sessions_per_primary_max; /* 0: 16 */
 };
 

@@ -21,6 +21,7 @@ struct xfr_out_request {
 	struct edns edns; /* present: answered with EDNS in the first message */
 	bool has_serial;  /* IXFR: the serial that the client has */
 	struct serial serial;
+	bool udp;                 /* IXFR over UDP: one message with the SOA alone (RFC 1995 §2) */
 	struct tsig_stream *tsig; /* taken (moved): signs the stream; key NULL: unsigned */
 };
 
@@ -31,8 +32,8 @@ MUST_USE enum err xfr_out_read_serial(struct reader after_question, const struct
 struct xfr_out *xfr_out_new(const struct xfr_out_request *request);
 void xfr_out_free(struct xfr_out *x);
 
-/* Composes the next message into `buffer` (at least 64 KiB); empty at the end. With `udp` set at
- * creation by a UDP limit, one message only (a single SOA says "use TCP", RFC 1995 §2). */
+/* Composes the next message into `buffer` (at least 64 KiB); empty at the end. ERR_WIRE_SHORT if a
+ * record with its TSIG fits no message: the transfer cannot go on. */
 MUST_USE enum err xfr_out_next(struct xfr_out *x, uint8_t *buffer, size_t cap, uint64_t now_s,
                                struct bytes *message);
 
