@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * transfer/attempt.c — one attempt of a zone at one primary: a question, a transfer, a commit. */
+#include "transfer/refresh_p.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+
+#define COMMIT_AGAIN_MS  100 /* while the store's queue is full */
+#define COMMIT_TRIES_MAX 100
+
+struct refresh_query {
+	struct soa_query query;
+	struct refresh *owner;
+};
+
+/* The slot and the primary; what ran with them is over. */
+static void leave_primary(struct refresh *z, enum job job)
+{
+	if (job == JOB_PULL) {
+		transfer_count(&z->t->counts.sessions, UINT64_MAX); /* one less */
+	}
+	primary_slot_end(z->primary, job);
+	primary_put(z->primary);
+	z->primary = NULL;
+}
+
+void attempt_end(struct refresh *z)
+{
+	assert(z->state == REFRESH_ASKING || z->state == REFRESH_PULLING);
+	if (z->state == REFRESH_ASKING) {
+		soa_query_end(&z->query->query);
+		free(z->query);
+		z->query = NULL;
+		leave_primary(z, JOB_ASK);
+	} else {
+		pull_free(z->pull);
+		z->pull = NULL;
+		leave_primary(z, JOB_PULL);
+	}
+}
+
+/* ---- asking for the serial ---- */
+
+static void on_serial(struct refresh *z, const struct addr *primary, struct serial serial)
+{
+	struct serial have = snapshot_serial(zone_newest(z->zone));
+
+	if (serial_equal(serial, have)) {
+		refresh_no_news(z, primary);
+	} else if (serial_newer(serial, have)) {
+		z->method = REFRESH_BY_IXFR;
+		refresh_enqueue(z);
+	} else {
+		refresh_event_lower(z, primary, serial);
+		refresh_attempt_failed(z, ERR_SERIAL_OLD);
+	}
+}
+
+static void on_soa(struct soa_query *query, struct soa_answer answer)
+{
+	struct refresh *z = container_of(query, struct refresh_query, query)->owner;
+	struct transfer *t = z->t;
+	struct addr primary = z->primary->addr;
+
+	attempt_end(z);
+	switch (answer.verdict) {
+	case SOA_TRUNCATED:
+	case SOA_SILENT:
+		/* IXFR over TCP answers the question as well. */
+		z->method = REFRESH_BY_IXFR;
+		refresh_enqueue(z);
+		break;
+	case SOA_FAILED:
+		refresh_event_failed(z, &primary, answer.err);
+		refresh_attempt_failed(z, answer.err);
+		break;
+	case SOA_SERIAL:
+		on_serial(z, &primary, answer.serial);
+		break;
+	}
+	transfer_pump(t);
+}
+
+static enum err ask(struct refresh *z)
+{
+	struct soa_query_options options = { .to = z->primary->addr,
+		                             .from = z->primary->source,
+		                             .apex = zone_apex(z->zone),
+		                             .key = z->primary->key,
+		                             .done = on_soa };
+
+	assert(zone_newest(z->zone) != NULL);
+	z->query = mem_zero(1, sizeof(*z->query));
+	z->query->owner = z;
+	refresh_move(z, REFRESH_ASKING);
+	transfer_count(&z->t->counts.soa_queries, 1);
+	return soa_query_begin(&z->t->asks, &z->query->query, &options);
+}
+
+/* ---- committing ---- */
+
+static void commit_over(struct refresh *z, enum err e)
+{
+	struct pull *p = z->pull;
+	struct transfer *t = z->t;
+	struct zone *zone = z->zone;
+
+	z->pull = NULL;
+	t->committing--;
+	if (e == ERR_OK) {
+		transfer_count(&t->counts.transfers_done, 1);
+		refresh_event_done(z, p);
+	} else {
+		transfer_count(&t->counts.transfers_failed, 1);
+		refresh_event_pull_failed(z, &p->session, e);
+	}
+	if (p->stopped != NULL) {
+		refresh_move(z, REFRESH_IDLE);
+		transfer_policy_set(t, zone, NULL);
+		refresh_release(z);
+		p->stopped(p->stopped_self, zone);
+	} else if (e == ERR_OK) {
+		refresh_committed(z, p->delay_ms, p->was_failing);
+	} else {
+		refresh_commit_failed(z, e);
+	}
+	pull_free(p);
+	transfer_pump(t);
+}
+
+static void on_commit(struct commit *c, enum err e)
+{
+	struct pull *p = container_of(c, struct pull, commit);
+
+	if (p->owner == NULL) {
+		pull_free(p);
+	} else {
+		commit_over(p->owner, e);
+	}
+}
+
+/* Hands the version to the store; if it is full, again a little later. */
+static void commit_try(struct refresh *z)
+{
+	struct pull *p = z->pull;
+	struct zone_timers timers = zone_timers(z->zone);
+	enum err e;
+
+	p->was_failing = timers.failing_since_s != 0;
+	p->delay_ms = refresh_timers_fresh(z, p->snap, &timers);
+	p->commit.done = on_commit;
+	e = store_commit(z->t->options.store, z->zone, p->snap, &timers, &p->commit);
+	if (e == ERR_BUSY && ++p->commit_tries < COMMIT_TRIES_MAX) {
+		io_timer_set(p->io, &p->timer, io_now_ns(p->io) + COMMIT_AGAIN_MS * NS_PER_MS);
+		return;
+	}
+	if (e != ERR_BUSY) {
+		p->snap = NULL; /* taken */
+	}
+	if (e != ERR_OK) {
+		commit_over(z, e);
+	}
+}
+
+static void on_commit_timer(struct io_timer *timer)
+{
+	commit_try(container_of(timer, struct pull, timer)->owner);
+}
+
+static void commit_begin(struct refresh *z)
+{
+	struct pull *p = z->pull;
+
+	p->snap = session_take_snapshot(&p->session);
+	p->timer.fn = on_commit_timer;
+	leave_primary(z, JOB_PULL);
+	z->last = (uint8_t)refresh_primary_index(z);
+	refresh_move(z, REFRESH_COMMITTING);
+	z->t->committing++;
+	commit_try(z);
+}
+
+bool attempt_uncommit(struct refresh *z)
+{
+	assert(z->state == REFRESH_COMMITTING);
+	if (z->pull->snap == NULL) {
+		return false;
+	}
+	pull_free(z->pull);
+	z->pull = NULL;
+	z->t->committing--;
+	refresh_move(z, REFRESH_IDLE);
+	return true;
+}
+
+/* ---- pulling ---- */
+
+/* After which failures of an IXFR is the whole zone asked of the same primary? All of them, but
+ * for those that would befall it just the same. */
+static bool axfr_may_help(const struct refresh *z, enum err e)
+{
+	return z->method == REFRESH_BY_IXFR && z->pull->request.connected && e != ERR_SERIAL_OLD &&
+	       e != ERR_TSIG_BADKEY && e != ERR_TSIG_BADTIME && e != ERR_STOPPING;
+}
+
+static void pull_failed(struct refresh *z)
+{
+	struct session *s = &z->pull->session;
+	struct addr primary = z->primary->addr;
+	enum err e = s->err;
+	bool again = axfr_may_help(z, e);
+
+	if (again) {
+		refresh_event_fallback(z, &primary, e);
+	} else if (e == ERR_SERIAL_OLD) {
+		refresh_event_lower(z, &primary, session_serial(s));
+	} else {
+		refresh_event_pull_failed(z, s, e);
+		transfer_count(&z->t->counts.transfers_failed, 1);
+	}
+	attempt_end(z);
+	if (again) {
+		z->method = REFRESH_BY_AXFR;
+		refresh_enqueue(z);
+	} else {
+		refresh_attempt_failed(z, e);
+	}
+}
+
+static void on_pull(struct pull *p)
+{
+	struct refresh *z = p->owner;
+	struct transfer *t = z->t;
+	struct addr primary = z->primary->addr;
+
+	switch (p->session.state) {
+	case SESSION_DONE:
+		commit_begin(z);
+		break;
+	case SESSION_CURRENT:
+		attempt_end(z);
+		refresh_no_news(z, &primary);
+		break;
+	case SESSION_FAILED:
+		pull_failed(z);
+		break;
+	case SESSION_READY:
+	case SESSION_ASKED:
+	case SESSION_RECEIVING:
+	case SESSION_STATES:
+		assert(false); /* it has ended */
+	}
+	transfer_pump(t);
+}
+
+static enum err pull(struct refresh *z)
+{
+	struct session_options options = {
+		.apex = zone_apex(z->zone),
+		.pool = z->t->options.pool,
+		.have = zone_newest(z->zone),
+		.kind = z->method == REFRESH_BY_IXFR ? SESSION_IXFR : SESSION_AXFR,
+		.force = (z->serves & (WANT_WHOLE | WANT_REFETCH)) != 0,
+		.id = (uint16_t)env_random_u32(z->t->io->env),
+		.key = z->primary->key,
+		.limits = &refresh_policy(z)->limits,
+		.primary = z->primary->addr,
+	};
+
+	z->pull = pull_new(z->t, &options, on_pull, z);
+	refresh_move(z, REFRESH_PULLING);
+	transfer_count(&z->t->counts.sessions, 1);
+	refresh_event_started(z, &z->pull->session);
+	return pull_begin(z->pull, z->primary);
+}
+
+/* Not worth a packet: others have just found the primary unreachable. Who was told by it that there
+ * are news, or is an operator, tries all the same. */
+static bool spared(const struct refresh *z)
+{
+	bool told = z->lane == LANE_NOTIFY && z->tried == 0;
+
+	return primary_down(z->primary) && z->lane != LANE_OPERATOR && !told;
+}
+
+void refresh_run(struct refresh *z)
+{
+	struct addr primary = z->primary->addr;
+	bool asks = z->method == REFRESH_BY_SOA;
+	enum err e;
+
+	assert(z->state == REFRESH_QUEUED && link_alone(&z->link));
+	z->serves |= z->wants;
+	z->wants = 0;
+	if (spared(z)) {
+		e = z->primary->last_error;
+		primary_slot_end(z->primary, asks ? JOB_ASK : JOB_PULL);
+		primary_put(z->primary);
+		z->primary = NULL;
+	} else {
+		e = asks ? ask(z) : pull(z);
+		if (e == ERR_OK) {
+			return;
+		}
+		attempt_end(z);
+	}
+	refresh_event_failed(z, &primary, e);
+	refresh_attempt_failed(z, e);
+}

@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * transfer/refresh.c — the life of a zone: when its primaries are asked, and what comes of it. */
+#include "transfer/refresh_p.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "transfer/schedule_p.h"
+
+#define MAY(state) (1U << (state))
+
+static const unsigned edges[REFRESH_STATES] = {
+	[REFRESH_IDLE] = MAY(REFRESH_QUEUED),
+	[REFRESH_QUEUED] = MAY(REFRESH_IDLE) | MAY(REFRESH_QUEUED) | MAY(REFRESH_ASKING) |
+	                   MAY(REFRESH_PULLING),
+	[REFRESH_ASKING] = MAY(REFRESH_IDLE) | MAY(REFRESH_QUEUED),
+	[REFRESH_PULLING] = MAY(REFRESH_IDLE) | MAY(REFRESH_QUEUED) | MAY(REFRESH_COMMITTING),
+	[REFRESH_COMMITTING] = MAY(REFRESH_IDLE),
+};
+
+void refresh_move(struct refresh *z, enum refresh_state to)
+{
+	assert(to < REFRESH_STATES);
+	assert((edges[z->state] & MAY(to)) != 0);
+	z->state = (uint8_t)to;
+}
+
+const struct zone_policy *refresh_policy(const struct refresh *z)
+{
+	return zone_policy(z->zone);
+}
+
+static int64_t wall_s(const struct refresh *z)
+{
+	return env_wall_s(z->t->io->env);
+}
+
+static enum job job_of(const struct refresh *z)
+{
+	return z->method == REFRESH_BY_SOA ? JOB_ASK : JOB_PULL;
+}
+
+/* Primaries that a round goes through. */
+static unsigned primary_count(const struct zone_policy *policy)
+{
+	return policy->primary_count < UINT8_MAX ? (unsigned)policy->primary_count : UINT8_MAX - 1;
+}
+
+/* The round's first, then the others in their order. */
+unsigned refresh_primary_index(const struct refresh *z)
+{
+	if (z->tried == 0) {
+		return z->first;
+	}
+	return z->tried <= z->first ? z->tried - 1U : z->tried;
+}
+
+/* The intervals of the zone; false, and those of an empty SOA, while there is no version. */
+static bool schedule_of(const struct refresh *z, const struct snapshot *snap, struct schedule *out)
+{
+	struct soa soa = { 0 };
+	struct rr rr;
+
+	if (snap != NULL) {
+		snapshot_soa(snap, &z->t->scratch, &rr);
+		if (soa_view(rr.rdata, &soa) != ERR_OK) {
+			assert(false); /* checked when the version was made */
+		}
+	}
+	schedule_init(out, &soa, &refresh_policy(z)->limits);
+	return snap != NULL;
+}
+
+/* ---- waiting ---- */
+
+static uint64_t expire_ns(const struct refresh *z, const struct zone_timers *timers)
+{
+	int64_t left = timers->expire_at_s - wall_s(z);
+
+	if (timers->expire_at_s == 0 || zone_expired(z->zone)) {
+		return DUE_NEVER;
+	}
+	return io_now_ns(z->t->io) + (left > 0 ? (uint64_t)left * NS_PER_S : 0);
+}
+
+/* Has the zone wake up after `delay_ms` (DUE_NEVER: never), or for its expiry if that is earlier. */
+static void wait_for(struct refresh *z, uint64_t delay_ms)
+{
+	struct zone_timers timers = zone_timers(z->zone);
+	uint64_t expire = expire_ns(z, &timers);
+	uint64_t at =
+		delay_ms == DUE_NEVER ? DUE_NEVER : io_now_ns(z->t->io) + delay_ms * NS_PER_MS;
+
+	due_set(&z->t->due, &z->due, at < expire ? at : expire);
+}
+
+/* Goes by what the timers say, after a wake-up for something else. */
+static void wait_on(struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(z->zone);
+	int64_t left = timers.refresh_at_s - wall_s(z);
+
+	if (primary_count(refresh_policy(z)) == 0 || z->state != REFRESH_IDLE) {
+		wait_for(z, DUE_NEVER);
+	} else {
+		wait_for(z, left > 0 ? (uint64_t)left * 1000 : 0);
+	}
+}
+
+/* ---- rounds and attempts ---- */
+
+void refresh_enqueue(struct refresh *z)
+{
+	const struct policy_primary *p = &refresh_policy(z)->primaries[refresh_primary_index(z)];
+
+	assert(z->primary == NULL);
+	z->primary = primary_get(&z->t->primaries, &p->addr, &p->source, p->key);
+	refresh_move(z, REFRESH_QUEUED);
+	primary_enqueue(z->primary, job_of(z), z->lane, &z->link);
+	wait_for(z, DUE_NEVER);
+}
+
+static void dequeue(struct refresh *z)
+{
+	assert(z->state == REFRESH_QUEUED);
+	primary_dequeue(z->primary, job_of(z), z->lane, &z->link);
+	primary_put(z->primary);
+	z->primary = NULL;
+}
+
+/* How the next primary is asked first. */
+static enum refresh_method method_first(const struct refresh *z)
+{
+	uint8_t wants = z->wants | z->serves;
+
+	if (zone_newest(z->zone) == NULL || (wants & (WANT_WHOLE | WANT_REFETCH)) != 0) {
+		return REFRESH_BY_AXFR;
+	}
+	return (wants & (WANT_NEWS | WANT_REFRESH)) != 0 ? REFRESH_BY_IXFR : REFRESH_BY_SOA;
+}
+
+/* Where a round waits that nobody asked for. */
+static enum lane lane_due(const struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(z->zone);
+	int64_t whole = timers.expire_at_s - timers.refreshed_at_s;
+
+	if (zone_newest(z->zone) == NULL) {
+		return LANE_FIRST;
+	}
+	if (timers.expire_at_s != 0 && (timers.expire_at_s - wall_s(z)) * 4 < whole) {
+		return LANE_EXPIRING;
+	}
+	return LANE_DUE;
+}
+
+static enum lane lane_of(const struct refresh *z)
+{
+	if ((z->wants & (WANT_REFRESH | WANT_WHOLE)) != 0) {
+		return LANE_OPERATOR;
+	}
+	return (z->wants & WANT_NEWS) != 0 ? LANE_NOTIFY : lane_due(z);
+}
+
+static void round_begin(struct refresh *z)
+{
+	unsigned count = primary_count(refresh_policy(z));
+
+	assert(z->state == REFRESH_IDLE);
+	if (count == 0) {
+		wait_for(z, DUE_NEVER);
+		return;
+	}
+	z->first = (z->wants & WANT_NEWS) != 0 && z->notifier < count ? z->notifier : 0;
+	z->tried = 0;
+	z->error = ERR_OK;
+	z->lane = (uint8_t)lane_of(z);
+	z->method = (uint8_t)method_first(z);
+	refresh_enqueue(z);
+}
+
+/* Leaves any state but COMMITTING for IDLE. */
+static void give_up(struct refresh *z)
+{
+	switch ((enum refresh_state)z->state) {
+	case REFRESH_QUEUED:
+		dequeue(z);
+		refresh_move(z, REFRESH_IDLE);
+		break;
+	case REFRESH_ASKING:
+	case REFRESH_PULLING:
+		attempt_end(z);
+		refresh_move(z, REFRESH_IDLE);
+		break;
+	case REFRESH_IDLE:
+	case REFRESH_COMMITTING:
+	case REFRESH_STATES:
+		break;
+	}
+	z->wants |= z->serves;
+	z->serves = 0;
+}
+
+/* The notified serial has come, or nothing is known of it. */
+static bool news_satisfied(const struct refresh *z, uint8_t set)
+{
+	const struct snapshot *have = zone_newest(z->zone);
+
+	return (set & WANT_SERIAL) == 0 ||
+	       (have != NULL && !serial_newer(z->notified, snapshot_serial(have)));
+}
+
+/* After a round: begins the next if something was wanted meanwhile. */
+static void go_on(struct refresh *z, uint64_t delay_ms)
+{
+	assert(z->state == REFRESH_IDLE);
+	if (z->wants != 0) {
+		round_begin(z);
+	} else {
+		wait_for(z, delay_ms);
+	}
+}
+
+/* Notes an attempt that failed; of what a round's last one had to say, the operator is told. */
+static void note_error(const struct refresh *z, struct zone_timers *timers)
+{
+	const struct zone_policy *policy = refresh_policy(z);
+
+	if (z->error == ERR_OK) {
+		timers->last_error = ERR_OK;
+		return;
+	}
+	timers->last_error = (enum err)z->error;
+	timers->last_error_at_s = wall_s(z);
+	if (z->error_at < policy->primary_count) {
+		timers->last_error_primary = policy->primaries[z->error_at].addr;
+	}
+}
+
+uint64_t refresh_timers_fresh(const struct refresh *z, const struct snapshot *snap,
+                              struct zone_timers *timers)
+{
+	struct schedule s;
+	uint64_t delay_ms;
+	int64_t now = wall_s(z);
+	bool known = schedule_of(z, snap, &s);
+
+	assert(known);
+	(void)known;
+	delay_ms = schedule_delay_ms(z->t->io->env, s.refresh_s);
+	timers->refreshed_at_s = now;
+	timers->refresh_at_s = now + (int64_t)(delay_ms / 1000);
+	timers->expire_at_s = now + s.expire_s;
+	timers->failing_since_s = 0;
+	timers->notified = (z->wants & WANT_NEWS) != 0;
+	note_error(z, timers);
+	return delay_ms;
+}
+
+/* The zone is in step: serve it, forget failures. */
+static void recovered(struct refresh *z, bool was_failing)
+{
+	bool was_expired = zone_expired(z->zone);
+
+	z->failures = 0;
+	z->serves = 0;
+	if (was_expired) {
+		zone_set_expired(z->zone, false);
+	}
+	if (was_failing || was_expired) {
+		refresh_event_recovered(z);
+	}
+}
+
+/* A primary has what we have. */
+static void confirmed(struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(z->zone);
+	bool was_failing = timers.failing_since_s != 0;
+	uint64_t delay_ms;
+
+	z->last = (uint8_t)refresh_primary_index(z);
+	if ((z->wants & WANT_NEWS) != 0 && (z->wants & WANT_SERIAL) != 0 &&
+	    news_satisfied(z, z->wants)) {
+		z->wants &= (uint8_t) ~(WANT_NEWS | WANT_SERIAL);
+	}
+	delay_ms = refresh_timers_fresh(z, zone_newest(z->zone), &timers);
+	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves)) {
+		/* No primary has what was announced, yet: look again soon, but no one was wrong. */
+		uint32_t soon_s = schedule_backoff_s(&refresh_policy(z)->limits, 1);
+
+		if (delay_ms > (uint64_t)soon_s * 1000) {
+			delay_ms = schedule_delay_ms(z->t->io->env, soon_s);
+			timers.refresh_at_s = wall_s(z) + (int64_t)(delay_ms / 1000);
+		}
+	}
+	store_note(z->t->options.store, z->zone, &timers);
+	recovered(z, was_failing);
+	go_on(z, delay_ms);
+}
+
+/* How long to wait after a round that failed. Without a version, and where news are known to be
+ * there, the wait doubles from the policy's least; otherwise it is the SOA's retry. */
+static uint64_t retry_ms(const struct refresh *z)
+{
+	struct schedule s;
+	uint32_t wait_s = schedule_backoff_s(&refresh_policy(z)->limits, z->failures);
+
+	if (schedule_of(z, zone_newest(z->zone), &s) && (z->wants == 0 || s.retry_s < wait_s)) {
+		wait_s = s.retry_s;
+	}
+	return schedule_delay_ms(z->t->io->env, wait_s);
+}
+
+/* Every primary was tried in vain. What the round served is wanted still, but for an operator's
+ * wish to try; what came meanwhile is tried at once. */
+static void round_failed(struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(z->zone);
+	bool again = z->wants != 0;
+	uint64_t delay_ms;
+
+	z->wants |= z->serves & (uint8_t)~WANT_REFRESH;
+	z->serves = 0;
+	z->failures = z->failures < UINT8_MAX ? (uint8_t)(z->failures + 1) : UINT8_MAX;
+	delay_ms = retry_ms(z);
+	timers.refresh_at_s = wall_s(z) + (int64_t)(delay_ms / 1000);
+	timers.failing_since_s = timers.failing_since_s != 0 ? timers.failing_since_s : wall_s(z);
+	timers.notified = (z->wants & WANT_NEWS) != 0;
+	note_error(z, &timers);
+	store_note(z->t->options.store, z->zone, &timers);
+	refresh_move(z, REFRESH_IDLE);
+	if (again) {
+		round_begin(z);
+	} else {
+		wait_for(z, delay_ms);
+	}
+}
+
+/* The next primary, or the end of the round. */
+void refresh_attempt_failed(struct refresh *z, enum err e)
+{
+	z->error = (uint8_t)e;
+	z->error_at = (uint8_t)refresh_primary_index(z);
+	z->tried++;
+	if (z->tried < primary_count(refresh_policy(z))) {
+		z->method = (uint8_t)method_first(z);
+		refresh_enqueue(z);
+	} else {
+		round_failed(z);
+	}
+}
+
+/* A primary has no news. If it was asked because of a newer serial that was announced, one of the
+ * others may have it. */
+void refresh_no_news(struct refresh *z, const struct addr *primary)
+{
+	const struct snapshot *have = zone_newest(z->zone);
+
+	refresh_event_current(z, primary, snapshot_serial(have));
+	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves) &&
+	    z->tried + 1U < primary_count(refresh_policy(z))) {
+		z->tried++;
+		z->method = (uint8_t)method_first(z);
+		refresh_enqueue(z);
+		return;
+	}
+	refresh_move(z, REFRESH_IDLE);
+	confirmed(z);
+}
+
+void refresh_committed(struct refresh *z, uint64_t delay_ms, bool was_failing)
+{
+	struct zone_timers timers = zone_timers(z->zone);
+	uint8_t news = WANT_NEWS | WANT_SERIAL;
+
+	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves)) {
+		z->wants |= news; /* it was not yet what had been announced */
+	} else if ((z->wants & WANT_SERIAL) != 0 && news_satisfied(z, z->wants)) {
+		z->wants &= (uint8_t)~news;
+	}
+	if (timers.notified != ((z->wants & WANT_NEWS) != 0)) {
+		timers.notified = !timers.notified;
+		store_note(z->t->options.store, z->zone, &timers);
+	}
+	refresh_move(z, REFRESH_IDLE);
+	recovered(z, was_failing);
+	go_on(z, delay_ms);
+}
+
+void refresh_commit_failed(struct refresh *z, enum err e)
+{
+	z->error = (uint8_t)e;
+	z->error_at = (uint8_t)refresh_primary_index(z);
+	round_failed(z);
+}
+
+/* ---- from outside ---- */
+
+static void expire(struct refresh *z)
+{
+	const struct snapshot *snap = zone_newest(z->zone);
+
+	zone_set_expired(z->zone, true);
+	if (snap != NULL) {
+		refresh_event_expired(z, snapshot_serial(snap));
+	}
+}
+
+static bool is_expired(const struct refresh *z, const struct zone_timers *timers)
+{
+	return timers->expire_at_s != 0 && timers->expire_at_s <= wall_s(z) &&
+	       !zone_expired(z->zone);
+}
+
+void refresh_due(struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(z->zone);
+	bool expires = is_expired(z, &timers);
+
+	if (expires) {
+		expire(z);
+	}
+	if (z->state != REFRESH_IDLE || (expires && timers.refresh_at_s > wall_s(z))) {
+		wait_on(z);
+	} else {
+		round_begin(z); /* also if the wall clock went back meanwhile */
+	}
+}
+
+void refresh_start(struct transfer *t, struct zone *zone)
+{
+	struct refresh *z = mem_zero(1, sizeof(*z));
+	struct zone_timers timers = zone_timers(zone);
+	const struct snapshot *snap = zone_newest(zone);
+	struct schedule s;
+
+	assert(zone_engine(zone) == NULL);
+	z->t = t;
+	z->zone = zone;
+	z->last = UINT8_MAX;
+	z->notifier = UINT8_MAX;
+	z->wants = timers.notified ? WANT_NEWS : 0;
+	link_init(&z->link);
+	zone_set_engine(zone, z);
+	due_set(&t->due, &z->due, DUE_NEVER);
+	if (snap != NULL && is_expired(z, &timers)) {
+		expire(z);
+	}
+	if (!schedule_of(z, snap, &s) || timers.notified || zone_expired(zone)) {
+		round_begin(z);
+	} else if (primary_count(refresh_policy(z)) == 0) {
+		wait_for(z, DUE_NEVER);
+	} else {
+		wait_for(z, schedule_start_ms(t->io->env, &s, timers.refresh_at_s, wall_s(z)));
+	}
+}
+
+void refresh_want(struct refresh *z, uint8_t wants)
+{
+	z->wants |= wants;
+	if (z->state == REFRESH_PULLING || z->state == REFRESH_COMMITTING) {
+		return; /* when that is over */
+	}
+	give_up(z);
+	round_begin(z);
+}
+
+/* Remembers what a NOTIFY told; a serial only if every one that came told one. */
+static void remember(struct refresh *z, const struct transfer_notice *n)
+{
+	struct zone_timers timers = zone_timers(z->zone);
+	const struct zone_policy *policy = refresh_policy(z);
+
+	if (!n->has_serial) {
+		z->wants &= (uint8_t)~WANT_SERIAL;
+	} else if ((z->wants & WANT_NEWS) == 0) {
+		z->wants |= WANT_SERIAL;
+		z->notified = n->serial;
+	} else if (serial_newer(n->serial, z->notified)) {
+		z->notified = n->serial;
+	}
+	z->wants |= WANT_NEWS;
+	z->notifier = UINT8_MAX;
+	for (unsigned i = 0; i < primary_count(policy) && z->notifier == UINT8_MAX; i++) {
+		if (addr_same_ip(&policy->primaries[i].addr, &n->from)) {
+			z->notifier = (uint8_t)i;
+		}
+	}
+	if (!timers.notified) {
+		timers.notified = true;
+		store_note(z->t->options.store, z->zone, &timers);
+	}
+}
+
+void refresh_notified(struct refresh *z, const struct transfer_notice *n)
+{
+	const struct snapshot *have = zone_newest(z->zone);
+
+	if (n->has_serial && have != NULL && serial_equal(n->serial, snapshot_serial(have)) &&
+	    !zone_expired(z->zone)) {
+		return; /* told of what we have */
+	}
+	remember(z, n);
+	switch ((enum refresh_state)z->state) {
+	case REFRESH_QUEUED:
+	case REFRESH_ASKING:
+		if (z->lane <= LANE_NOTIFY) {
+			return; /* its turn comes no later, and it will see what was remembered */
+		}
+		give_up(z);
+		round_begin(z);
+		break;
+	case REFRESH_IDLE:
+		round_begin(z);
+		break;
+	case REFRESH_PULLING:
+	case REFRESH_COMMITTING:
+	case REFRESH_STATES:
+		break; /* when that is over */
+	}
+}
+
+/* New limits hold for the interval that runs. */
+static void reschedule(struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(z->zone);
+	struct schedule s;
+
+	if (schedule_of(z, zone_newest(z->zone), &s) && timers.refreshed_at_s != 0) {
+		int64_t wait_s = timers.failing_since_s != 0 ? s.retry_s : s.refresh_s;
+		int64_t from_s = timers.failing_since_s != 0 ? wall_s(z) : timers.refreshed_at_s;
+
+		timers.expire_at_s = timers.refreshed_at_s + s.expire_s;
+		if (timers.refresh_at_s > from_s + wait_s) {
+			timers.refresh_at_s = from_s + wait_s;
+		}
+		store_note(z->t->options.store, z->zone, &timers);
+	}
+	wait_on(z);
+}
+
+void refresh_policy_changed(struct refresh *z, bool refetch)
+{
+	if (!refetch) {
+		reschedule(z);
+		return;
+	}
+	z->notifier = UINT8_MAX;
+	z->last = UINT8_MAX;
+	z->failures = 0;
+	z->wants |= WANT_REFETCH;
+	if (z->state != REFRESH_COMMITTING) {
+		give_up(z);
+		round_begin(z);
+	}
+}
+
+void refresh_release(struct refresh *z)
+{
+	struct transfer *t = z->t;
+
+	assert(z->state == REFRESH_IDLE);
+	notifier_forget(&t->notifier, z->zone);
+	due_remove(&t->due, &z->due);
+	zone_set_engine(z->zone, NULL);
+	free(z);
+}
+
+void refresh_drop(struct refresh *z)
+{
+	if (z->state == REFRESH_COMMITTING && !attempt_uncommit(z)) {
+		z->pull->owner = NULL;
+		refresh_move(z, REFRESH_IDLE);
+	}
+	give_up(z);
+	refresh_release(z);
+}
+
+void refresh_stop(struct refresh *z, void (*done)(void *self, struct zone *zone), void *self)
+{
+	struct zone *zone = z->zone;
+
+	if (z->state == REFRESH_COMMITTING && !attempt_uncommit(z)) {
+		z->pull->stopped = done;
+		z->pull->stopped_self = self;
+		return;
+	}
+	give_up(z);
+	transfer_policy_set(z->t, zone, NULL);
+	refresh_release(z);
+	done(self, zone);
+}
+
+void refresh_report(const struct refresh *z, struct transfer_zone_report *out)
+{
+	const struct zone_policy *policy = refresh_policy(z);
+	const struct snapshot *snap = zone_newest(z->zone);
+	struct zone_timers timers = zone_timers(z->zone);
+
+	*out = (struct transfer_zone_report){ .busy = z->state != REFRESH_IDLE };
+	if (z->last < policy->primary_count) {
+		const struct policy_primary *p = &policy->primaries[z->last];
+
+		out->primary = p->addr;
+		memcpy(out->primary_name, p->name, sizeof(out->primary_name));
+	} else if (snap != NULL) {
+		struct snapshot_facts facts;
+
+		snapshot_facts(snap, &facts);
+		out->primary = facts.primary;
+	}
+	if (zone_expired(z->zone)) {
+		out->state = TRANSFER_ZONE_EXPIRED;
+	} else if (timers.failing_since_s != 0) {
+		out->state = TRANSFER_ZONE_FAILING;
+	} else if (snap == NULL) {
+		out->state = TRANSFER_ZONE_NEW;
+	} else {
+		out->state = out->busy ? TRANSFER_ZONE_REFRESHING : TRANSFER_ZONE_OK;
+	}
+}

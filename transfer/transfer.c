@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * transfer/transfer.c — one shard's engine: zones come and go, slots are filled, time passes. */
+#include "transfer/transfer_p.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "transfer/conn_p.h"
+#include "transfer/refresh_p.h"
+
+static void on_due(struct io_timer *timer);
+static void on_pump(struct io_timer *timer);
+
+enum err transfer_new(const struct transfer_options *options, struct transfer **out)
+{
+	struct transfer *t = mem_zero(1, sizeof(*t));
+	struct primaries *p = &t->primaries;
+
+	assert(options->io != NULL && options->events != NULL);
+	assert(options->store != NULL && options->pool != NULL);
+	t->options = *options;
+	t->io = options->io;
+	t->events = options->events;
+	t->due_timer.fn = on_due;
+	t->pump_timer.fn = on_pump;
+	primaries_init(p, t->io);
+	p->running_max[JOB_PULL] =
+		options->sessions_max != 0 ? options->sessions_max : SESSIONS_MAX;
+	p->per_primary_max[JOB_PULL] = options->sessions_per_primary_max != 0
+	                                       ? options->sessions_per_primary_max
+	                                       : SESSIONS_PER_PRIMARY_MAX;
+	p->running_max[JOB_ASK] = ASKS_MAX;
+	p->per_primary_max[JOB_ASK] = ASKS_PER_PRIMARY_MAX;
+	asks_init(&t->asks, t->io);
+	notifier_init(&t->notifier, t);
+	*out = t;
+	return ERR_OK;
+}
+
+static struct refresh *refresh_of(const struct zone *zone)
+{
+	struct refresh *z = zone_engine(zone);
+
+	assert(z != NULL); /* started */
+	return z;
+}
+
+void transfer_free(struct transfer *t)
+{
+	struct due_item *item;
+	uint64_t at_ns;
+
+	if (t == NULL) {
+		return;
+	}
+	t->pumping = true; /* nothing begins any more */
+	while ((item = due_first(&t->due, &at_ns)) != NULL) {
+		struct refresh *z = container_of(item, struct refresh, due);
+		struct zone *zone = z->zone;
+
+		refresh_drop(z);
+		transfer_policy_set(t, zone, NULL);
+	}
+	notifier_fini(&t->notifier);
+	conn_close_all(&t->primaries);
+	asks_fini(&t->asks);
+	primaries_fini(&t->primaries);
+	io_timer_clear(t->io, &t->due_timer);
+	io_timer_clear(t->io, &t->pump_timer);
+	due_fini(&t->due);
+	free(t);
+}
+
+/* ---- turns ---- */
+
+static bool pump_one(struct transfer *t)
+{
+	struct link *l = NULL;
+
+	if (t->committing < COMMITS_MAX) {
+		l = primaries_take(&t->primaries, JOB_PULL);
+	}
+	if (l == NULL) {
+		l = primaries_take(&t->primaries, JOB_ASK);
+	}
+	if (l != NULL) {
+		refresh_run(container_of(l, struct refresh, link));
+	}
+	return l != NULL;
+}
+
+/* Sets the timer to what is due first. */
+static void rearm(struct transfer *t)
+{
+	uint64_t at_ns;
+
+	if (due_first(&t->due, &at_ns) == NULL || at_ns == DUE_NEVER) {
+		io_timer_clear(t->io, &t->due_timer);
+	} else if (!io_timer_is_set(&t->due_timer) || t->due_timer.at_ns != at_ns) {
+		io_timer_set(t->io, &t->due_timer, at_ns == 0 ? 1 : at_ns);
+	}
+}
+
+void transfer_pump(struct transfer *t)
+{
+	unsigned begun = 0;
+
+	if (t->pumping) {
+		return;
+	}
+	t->pumping = true;
+	while (begun < PUMP_MAX && pump_one(t)) {
+		begun++;
+	}
+	if (begun == PUMP_MAX) {
+		io_timer_set(t->io, &t->pump_timer, io_now_ns(t->io) + 1); /* let others run */
+	}
+	rearm(t);
+	t->pumping = false;
+}
+
+static void on_pump(struct io_timer *timer)
+{
+	transfer_pump(container_of(timer, struct transfer, pump_timer));
+}
+
+static void on_due(struct io_timer *timer)
+{
+	struct transfer *t = container_of(timer, struct transfer, due_timer);
+	uint64_t now = io_now_ns(t->io);
+	struct due_item *item;
+	uint64_t at_ns;
+
+	for (unsigned i = 0; i < PUMP_MAX; i++) {
+		item = due_first(&t->due, &at_ns);
+		if (item == NULL || at_ns > now) {
+			break;
+		}
+		refresh_due(container_of(item, struct refresh, due));
+	}
+	transfer_pump(t);
+}
+
+/* ---- zones ---- */
+
+struct retired_policy {
+	struct epoch_item item;
+	struct zone_policy *policy;
+};
+
+static void policy_unref_retired(struct epoch_item *item)
+{
+	struct retired_policy *r = container_of(item, struct retired_policy, item);
+
+	zone_policy_unref(r->policy);
+	free(r);
+}
+
+void transfer_policy_set(struct transfer *t, struct zone *zone, struct zone_policy *policy)
+{
+	struct zone_policy *old = (struct zone_policy *)zone_policy(zone);
+	struct retired_policy *r;
+
+	zone_set_policy(zone, policy == NULL ? NULL : zone_policy_ref(policy));
+	if (old == NULL || t->options.epoch == NULL) {
+		zone_policy_unref(old);
+		return;
+	}
+	r = mem_zero(1, sizeof(*r));
+	r->policy = old;
+	epoch_retire(t->options.epoch, &r->item, policy_unref_retired);
+}
+
+void transfer_zone_start(struct transfer *t, struct zone *zone, struct zone_policy *policy)
+{
+	transfer_policy_set(t, zone, policy);
+	refresh_start(t, zone);
+	transfer_pump(t);
+}
+
+void transfer_zone_change(struct transfer *t, struct zone *zone, struct zone_policy *policy)
+{
+	bool refetch = zone_policy_refetch(zone_policy(zone), policy);
+
+	transfer_policy_set(t, zone, policy);
+	refresh_policy_changed(refresh_of(zone), refetch);
+	transfer_pump(t);
+}
+
+void transfer_zone_stop(struct transfer *t, struct zone *zone,
+                        void (*done)(void *self, struct zone *), void *self)
+{
+	refresh_stop(refresh_of(zone), done, self);
+	transfer_pump(t);
+}
+
+void transfer_zone_refresh(struct transfer *t, struct zone *zone)
+{
+	refresh_want(refresh_of(zone), WANT_REFRESH);
+	transfer_pump(t);
+}
+
+void transfer_zone_retransfer(struct transfer *t, struct zone *zone)
+{
+	refresh_want(refresh_of(zone), WANT_WHOLE);
+	transfer_pump(t);
+}
+
+void transfer_zone_notified(struct transfer *t, struct zone *zone, const struct transfer_notice *n)
+{
+	transfer_count(&t->counts.notifies_in, 1);
+	refresh_notified(refresh_of(zone), n);
+	transfer_pump(t);
+}
+
+void transfer_zone_report(struct transfer *t, struct zone *zone, struct transfer_zone_report *out)
+{
+	(void)t;
+	refresh_report(refresh_of(zone), out);
+}
+
+void transfer_on_publish(struct transfer *t, struct publish_event event)
+{
+	const struct zone_policy *policy = zone_policy(event.zone);
+
+	if (policy == NULL || zone_engine(event.zone) == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < policy->notify_count; i++) {
+		notifier_tell(&t->notifier, event.zone, &policy->notify[i]);
+	}
+}
+
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void transfer_counts(const struct transfer *t, struct transfer_counts *out)
+{
+	*out = (struct transfer_counts){
+		.sessions = load(&t->counts.sessions),
+		.transfers_done = load(&t->counts.transfers_done),
+		.transfers_failed = load(&t->counts.transfers_failed),
+		.bytes_in = load(&t->counts.bytes_in),
+		.soa_queries = load(&t->counts.soa_queries),
+		.notifies_in = load(&t->counts.notifies_in),
+		.notifies_out = load(&t->counts.notifies_out),
+	};
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * transfer/transfer_p.h — the engine of a shard, as its parts see it. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "transfer/ask_p.h"
+#include "transfer/due_p.h"
+#include "transfer/notify_out_p.h"
+#include "transfer/primary_p.h"
+#include "transfer/transfer.h"
+
+#define SESSIONS_MAX             512
+#define SESSIONS_PER_PRIMARY_MAX 16
+#define ASKS_MAX                 1024
+#define ASKS_PER_PRIMARY_MAX     256
+#define COMMITS_MAX              4096 /* versions on the way to the disk, of one shard */
+#define PUMP_MAX                 256  /* attempts begun, or zones looked at, in a row */
+
+struct transfer_counters {
+	_Atomic uint64_t transfers_done;
+	_Atomic uint64_t transfers_failed;
+	_Atomic uint64_t bytes_in;
+	_Atomic uint64_t soa_queries;
+	_Atomic uint64_t notifies_in;
+	_Atomic uint64_t notifies_out;
+	_Atomic uint64_t sessions;
+};
+
+struct transfer {
+	struct transfer_options options;
+	struct io *io;
+	struct events *events;
+	struct primaries primaries;
+	struct asks asks;
+	struct notifier notifier;
+	struct due due; /* every zone */
+	struct io_timer due_timer;
+	struct io_timer pump_timer;
+	bool pumping;
+	unsigned committing;
+	struct transfer_counters counts;
+	struct rr_scratch scratch; /* of whoever reads a record or an SOA, for that call */
+};
+
+/* One writer, any reader. */
+static inline void transfer_count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+	                      memory_order_relaxed);
+}
+
+/* Begins what may run now; afterwards the timer of what is due stands right. To be called at the
+ * end of everything that comes from outside. */
+void transfer_pump(struct transfer *t);
+
+/* Replaces the zone's policy (takes a reference; NULL: none); the old one is released when no shard
+ * can be reading it. */
+void transfer_policy_set(struct transfer *t, struct zone *zone, struct zone_policy *policy);
