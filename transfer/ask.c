@@ -118,13 +118,11 @@ static enum err ask_compose(struct ask *a, uint8_t *at, struct bytes *out)
 	    (a->o.compose != NULL && !a->o.compose(a, &c))) {
 		return ERR_BUDGET;
 	}
-	*out = composer_finish(&c, a->id, flags);
+	composer_finish(&c, a->id, flags);
 	tsig_stream_fini(&a->tsig);
 	tsig_stream_init(&a->tsig, a->o.key);
-	if (a->o.key != NULL) {
-		TRY(tsig_sign_request(&a->tsig, &c.w, (uint64_t)a->signed_s));
-		*out = writer_bytes(&c.w);
-	}
+	TRY(tsig_sign_request(&a->tsig, &c.w, (uint64_t)a->signed_s));
+	*out = writer_bytes(&c.w);
 	return ERR_OK;
 }
 
@@ -250,23 +248,12 @@ static bool question_fits(const struct ask *a, const struct header *h, struct re
 	       q.class == CLASS_IN && name_equal(name_of(&q.name), a->o.apex);
 }
 
+/* After a failure the conversation stands where it stood. */
 static bool tsig_fits(struct ask *a, struct bytes message, size_t tsig_at)
 {
-	uint8_t at[ASK_MESSAGE_MAX];
-	struct bytes again;
+	uint64_t now_s = (uint64_t)env_wall_s(a->all->io->env);
 
-	if (a->o.key == NULL) {
-		return tsig_at == 0;
-	}
-	if (tsig_at != 0 && tsig_verify_answer(&a->tsig, message, tsig_at, true,
-	                                       (uint64_t)env_wall_s(a->all->io->env)) == ERR_OK) {
-		return true;
-	}
-	/* The state of the conversation may have moved: put it back to after the question. */
-	if (ask_compose(a, at, &again) != ERR_OK) {
-		assert(false); /* it was composed before, in the same space */
-	}
-	return false;
+	return tsig_verify_answer(&a->tsig, message, tsig_at, now_s) == ERR_OK;
 }
 
 static void socket_on_answer(struct ask_socket *s, const struct addr *peer, struct bytes message)

@@ -148,7 +148,7 @@ static void commit_try(struct refresh *z)
 	struct zone_timers timers = zone_timers(z->zone);
 	enum err e;
 
-	p->was_failing = timers.failing_since_s != 0;
+	p->was_failing = timers.failing_since_s != 0 || zone_expired(z->zone);
 	p->delay_ms = refresh_timers_fresh(z, p->snap, &timers);
 	p->commit.done = on_commit;
 	e = store_commit(z->t->options.store, z->zone, p->snap, &timers, &p->commit);
@@ -156,12 +156,11 @@ static void commit_try(struct refresh *z)
 		io_timer_set(p->io, &p->timer, io_now_ns(p->io) + COMMIT_AGAIN_MS * NS_PER_MS);
 		return;
 	}
-	if (e != ERR_BUSY) {
-		p->snap = NULL; /* taken */
-	}
 	if (e != ERR_OK) {
 		commit_over(z, e);
+		return;
 	}
+	p->snap = NULL; /* taken */
 }
 
 static void on_commit_timer(struct io_timer *timer)

@@ -106,13 +106,11 @@ enum err session_request(struct session *s, struct session_clock now, uint8_t *a
 			return ERR_BUDGET;
 		}
 	}
-	*out = composer_finish(&c, s->options.id, 0);
+	composer_finish(&c, s->options.id, 0);
 	tsig_stream_fini(&s->tsig);
 	tsig_stream_init(&s->tsig, s->options.key);
-	if (s->options.key != NULL) {
-		TRY(tsig_sign_request(&s->tsig, &c.w, (uint64_t)now.wall_s));
-		*out = writer_bytes(&c.w);
-	}
+	TRY(tsig_sign_request(&s->tsig, &c.w, (uint64_t)now.wall_s));
+	*out = writer_bytes(&c.w);
 	if (s->state == SESSION_READY) {
 		s->started_ns = now.mono_ns;
 	}
@@ -192,16 +190,13 @@ static enum err check_question(const struct session *s, const struct header *h, 
 static enum err check_tsig(struct session *s, struct bytes message, size_t tsig_at,
                            const struct header *h, int64_t wall_s)
 {
-	if (s->options.key == NULL) {
-		return tsig_at == 0 ? ERR_OK : ERR_TSIG_BADKEY;
-	}
-	if (tsig_at == 0 && s->state == SESSION_ASKED) {
+	if (s->options.key != NULL && tsig_at == 0 && s->state == SESSION_ASKED) {
 		/* Not to be believed; but it fails the session anyway, and an operator is told more
 		 * by what the primary said than by its not having signed it. */
 		return header_rcode(h) != RCODE_NOERROR ? err_from_rcode(header_rcode(h))
 		                                        : ERR_TSIG_MISSING;
 	}
-	return tsig_verify_answer(&s->tsig, message, tsig_at, false, (uint64_t)wall_s);
+	return tsig_verify_answer(&s->tsig, message, tsig_at, (uint64_t)wall_s);
 }
 
 static enum err check_rcode(struct session *s, const struct header *h,
@@ -346,7 +341,7 @@ static enum err session_finish(struct session *s, int64_t wall_s)
 		.received_at_s = wall_s,
 	};
 
-	if (s->options.key != NULL && !tsig_stream_complete(&s->tsig)) {
+	if (!tsig_stream_complete(&s->tsig)) {
 		return ERR_TSIG_MISSING; /* RFC 8945 §5.3.1: the last message is signed */
 	}
 	TRY(builder_freeze(s->builder, &origin, &s->made));

@@ -136,7 +136,7 @@ struct commit {
 };
 
 /* Makes `snap` (taken) and `timers` durable, then visible. Owner shard; one commit of a zone at a
- * time (asserted). ERR_BUSY if the queue is full: nothing was taken, try later. A disk that fails
+ * time (asserted). ERR_BUSY if the queue is full, ERR_STOPPING: nothing was taken. A disk that fails
  * is retried by the caller's choice: done() gets ERR_DISK_*. */
 MUST_USE enum err store_commit(struct store *st, struct zone *zone, struct snapshot *snap,
                                const struct zone_timers *timers, struct commit *c);
