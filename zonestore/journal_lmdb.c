@@ -22,14 +22,16 @@
 
 #include "base/arena.h"
 
-#define FORMAT_VERSION 1
-#define FORMAT_KEY     "format"
-#define HEADROOM_BYTES (32ULL * 1024 * 1024) /* free part of the map before a transaction */
-#define MAP_STEP_BYTES (16ULL << 30)         /* the map doubles up to this, then adds it */
-#define DISK_LOW_BYTES (1ULL << 20)          /* a short write with less space left: full */
-#define TABLES_MAX     3
-#define FILE_MODE      0600
-#define FOLDER_MODE    0700
+#define FORMAT_VERSION  1
+#define FORMAT_KEY      "format"
+#define HEADROOM_BYTES  (32ULL * 1024 * 1024) /* free part of the map before a transaction */
+#define MAP_STEP_BYTES  (16ULL << 30)         /* the map doubles up to this, then adds it */
+#define DISK_LOW_BYTES  (1ULL << 20)          /* a short write with less space left: full */
+#define TABLES_MAX      3
+#define LMDB_FREE_TABLE 0 /* LMDB's own */
+#define LMDB_MAIN_TABLE 1
+#define FILE_MODE       0600
+#define FOLDER_MODE     0700
 
 struct journal_lmdb {
 	struct journal journal;
@@ -169,23 +171,68 @@ static void folder_sync(const char *path)
 	}
 }
 
-/* A file that ends before its last page would kill us with SIGBUS when that page is read. */
+/* Counts the free pages from `first` on, in LMDB's own list: a count, then page numbers. */
+static int free_pages_from(MDB_txn *txn, uint64_t first, uint64_t *count)
+{
+	MDB_cursor *cursor;
+	MDB_val key;
+	MDB_val value;
+	int rc = mdb_cursor_open(txn, LMDB_FREE_TABLE, &cursor);
+
+	*count = 0;
+	if (rc != 0) {
+		return rc;
+	}
+	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		const size_t *pages = value.mv_data;
+		size_t len = value.mv_size / sizeof(*pages);
+		for (size_t i = 1; i < len && i <= pages[0]; i++) {
+			*count += pages[i] >= first;
+		}
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* A file may end before its last page only by pages that are free; reading any other one would
+ * kill us with SIGBUS. So the file is made whole first, and cut again if it should not have been
+ * that short. */
 static int file_check(struct journal_lmdb *l)
 {
 	MDB_envinfo info;
 	MDB_stat stat_out;
+	MDB_txn *txn;
 	struct stat st;
 	mdb_filehandle_t fd;
+	uint64_t pages;
+	uint64_t have;
+	uint64_t unused;
+	int rc;
 
 	if (mdb_env_info(l->env, &info) != 0 || mdb_env_stat(l->env, &stat_out) != 0 ||
 	    mdb_env_get_fd(l->env, &fd) != 0 || fstat(fd, &st) != 0) {
 		return EIO;
 	}
-	if ((uint64_t)st.st_size < ((uint64_t)info.me_last_pgno + 1) * stat_out.ms_psize) {
-		return MDB_CORRUPTED;
-	}
 	l->map_bytes = info.me_mapsize;
-	return 0;
+	pages = (uint64_t)info.me_last_pgno + 1;
+	have = (uint64_t)st.st_size / stat_out.ms_psize;
+	if (have >= pages) {
+		return 0;
+	}
+	if (ftruncate(fd, (off_t)(pages * stat_out.ms_psize)) != 0) {
+		return errno;
+	}
+	if ((rc = mdb_txn_begin(l->env, NULL, MDB_RDONLY, &txn)) == 0) {
+		rc = free_pages_from(txn, have, &unused);
+		mdb_txn_abort(txn);
+	}
+	if (rc == 0 && unused != pages - have) {
+		rc = MDB_CORRUPTED;
+	}
+	if (rc != 0 && ftruncate(fd, st.st_size) != 0) {
+		return errno;
+	}
+	return rc;
 }
 
 static int tables_open(struct journal_lmdb *l, MDB_txn *txn)
@@ -559,7 +606,7 @@ static enum err lmdb_scan_zones(struct journal *j, journal_visit visit, void *se
 static void lmdb_stats(struct journal *j, struct journal_stats *out)
 {
 	struct journal_lmdb *l = lmdb_of(j);
-	const MDB_dbi tables[] = { 0, 1, l->nodes, l->zones, l->meta }; /* 0, 1: LMDB's own */
+	const MDB_dbi tables[] = { LMDB_FREE_TABLE, LMDB_MAIN_TABLE, l->nodes, l->zones, l->meta };
 	MDB_envinfo info;
 	MDB_stat s = { 0 };
 
@@ -610,8 +657,8 @@ static const struct journal_ops lmdb_ops = {
 	.free = lmdb_free,
 };
 
-enum err journal_lmdb_new(const struct journal_lmdb_options *options, struct journal **out, char *why,
-                          size_t why_cap)
+enum err journal_lmdb_new(const struct journal_lmdb_options *options, struct journal **out,
+                          char *why, size_t why_cap)
 {
 	size_t len = strlen(options->path);
 	struct journal_lmdb *l = mem_zero(1, sizeof(*l) + len + 1);

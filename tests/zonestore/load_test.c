@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tests/zonestore/load_test.c — what a restart brings back, and what a crash or damage costs. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "tests/test.h"
+#include "tests/zonestore/farm.h"
+#include "tests/zonestore/folder.h"
+#include "zonestore/journal_lmdb.h"
+#include "zonestore/record_p.h"
+
+#define ZONES 4
+
+/* Sizes that make a leaf, a few leaves, and two levels of branches. */
+static const unsigned filling_of[ZONES] = { 0, 40, 700, 5000 };
+
+static void publish_all(struct farm *f, uint32_t serial)
+{
+	for (unsigned i = 0; i < ZONES; i++) {
+		cr_assert(eq(int, farm_publish(f, i, serial + i, filling_of[i]), ERR_OK));
+	}
+}
+
+static void expect_all(struct farm *f, uint32_t serial)
+{
+	for (unsigned i = 0; i < ZONES; i++) {
+		struct zone_timers got = zone_timers(farm_zone(f, i));
+		struct zone_timers want = farm_timers(serial + i);
+		cr_expect(eq(u32, farm_serial(f, i), serial + i));
+		cr_expect(eq(i64, got.refreshed_at_s, want.refreshed_at_s));
+		cr_expect(eq(i64, got.refresh_at_s, want.refresh_at_s));
+		cr_expect(eq(i64, got.expire_at_s, want.expire_at_s));
+	}
+}
+
+static struct journal *lmdb_open(const struct folder *folder)
+{
+	struct journal_lmdb_options o = { .path = folder->path };
+	struct journal *j = NULL;
+	char why[256] = "";
+
+	cr_assert(eq(int, journal_lmdb_new(&o, &j, why, sizeof(why)), ERR_OK), "%s", why);
+	return j;
+}
+
+TEST(load, brings_back_what_was_durable)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct store_stats stats;
+	uint64_t writes;
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), ZONES);
+	publish_all(&f, 10);
+	publish_all(&f, 20);
+	farm_fini(&f);
+	writes = memory_disk_writes(disk);
+	farm_start(&f, journal_memory_new(disk), ZONES);
+	expect_all(&f, 20);
+	store_stats(f.st, &stats);
+	cr_expect(eq(u64, stats.zones_loaded, ZONES));
+	cr_expect(not(stats.loading));
+	cr_expect(eq(uint, f.counts[EVENT_STORE_LOADED], 1));
+	farm_settle(&f);
+	cr_expect(eq(u64, memory_disk_writes(disk), writes), "loading writes nothing");
+	publish_all(&f, 30); /* and on from there */
+	farm_fini(&f);
+	farm_start(&f, journal_memory_new(disk), ZONES);
+	expect_all(&f, 30);
+	farm_fini(&f);
+	memory_disk_free(disk);
+}
+
+TEST(load, brings_it_back_from_lmdb)
+{
+	struct folder folder;
+	struct farm f;
+
+	folder_make(&folder);
+	farm_start(&f, lmdb_open(&folder), ZONES);
+	for (uint32_t serial = 10; serial <= 50; serial += 10) {
+		publish_all(&f, serial);
+	}
+	farm_fini(&f);
+	farm_start(&f, lmdb_open(&folder), ZONES);
+	expect_all(&f, 50);
+	publish_all(&f, 60);
+	store_remove(f.st, farm_zone(&f, 3));
+	farm_settle(&f);
+	farm_fini(&f);
+	farm_start(&f, lmdb_open(&folder), ZONES);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_expect(eq(u32, farm_serial(&f, i), 60 + i));
+	}
+	cr_expect(eq(u32, farm_serial(&f, 3), 0));
+	farm_fini(&f);
+	folder_remove(folder.path);
+}
+
+TEST(load, forgets_zones_that_nobody_added)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct memory_record r;
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), ZONES);
+	publish_all(&f, 1);
+	farm_fini(&f);
+	farm_start(&f, journal_memory_new(disk), 1);
+	cr_expect(eq(u32, farm_serial(&f, 0), 1));
+	farm_settle(&f);
+	cr_expect(memory_disk_zone(disk, 0, &r));
+	cr_expect(not(memory_disk_zone(disk, 1, &r)));
+	cr_expect(memory_disk_node(disk, 0, &r));
+	cr_expect(not(memory_disk_node(disk, 1, &r)), "nor are its nodes there");
+	farm_fini(&f);
+	memory_disk_free(disk);
+}
+
+TEST(load, judges_expiry_by_the_wall_clock)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), 1);
+	cr_assert(eq(int, farm_publish(&f, 0, 1, 3), ERR_OK));
+	farm_fini(&f);
+	for (int64_t late = -1; late <= 0; late++) {
+		farm_init(&f, journal_memory_new(disk));
+		f.env.wall_at_0_s = farm_timers(1).expire_at_s + late;
+		farm_add(&f, 0);
+		cr_assert(eq(int, store_load(f.st), ERR_OK));
+		cr_expect(eq(int, zone_expired(farm_zone(&f, 0)), late == 0));
+		cr_expect(zone_newest(farm_zone(&f, 0)) != NULL);
+		farm_fini(&f);
+	}
+	memory_disk_free(disk);
+}
+
+TEST(load, keeps_notes_of_a_zone_without_a_version)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct zone_timers t = { .failing_since_s = 1700000000,
+		                 .last_error = ERR_PEER_REFUSED_QUERY,
+		                 .last_error_at_s = 1700000001 };
+	struct zone_timers got;
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), 1);
+	store_note(f.st, farm_zone(&f, 0), &t);
+	farm_settle(&f);
+	farm_fini(&f);
+	farm_start(&f, journal_memory_new(disk), 1);
+	got = zone_timers(farm_zone(&f, 0));
+	cr_expect(eq(int, got.last_error, ERR_PEER_REFUSED_QUERY));
+	cr_expect(eq(i64, got.failing_since_s, 1700000000));
+	cr_expect(zone_newest(farm_zone(&f, 0)) == NULL);
+	farm_fini(&f);
+	memory_disk_free(disk);
+}
+
+/* ---- crashes ---- */
+
+/* A life on the disk until write number `nth` fails: versions one after the other, some together,
+ * with notes, a removal and a zone added again in between. `acked` is what was said to be durable;
+ * `tried` what was handed in last. */
+struct history {
+	uint32_t acked[ZONES];
+	uint32_t tried[ZONES];
+	uint32_t removed; /* zone 1 as it was removed, which may not have become durable */
+};
+
+static void live(struct farm *f, struct history *h, uint32_t serial, bool together)
+{
+	struct zone_timers t = farm_timers(serial);
+	struct farm_commit c[ZONES];
+
+	for (unsigned i = 0; i < ZONES; i++) {
+		h->tried[i] = serial;
+		cr_assert(eq(int, farm_commit(f, &c[i], i, serial, filling_of[i] / 10), ERR_OK));
+		if (!together) {
+			farm_settle(f);
+		}
+	}
+	farm_settle(f);
+	for (unsigned i = 0; i < ZONES; i++) {
+		cr_assert(eq(uint, c[i].done, 1));
+		h->acked[i] = c[i].err == ERR_OK ? serial : h->acked[i];
+		/* Visible is durable: never more than was acknowledged. */
+		cr_assert(eq(u32, farm_serial(f, i), h->acked[i]));
+	}
+	store_note(f->st, farm_zone(f, serial % ZONES), &t);
+	farm_settle(f);
+}
+
+static void live_all(struct farm *f, struct history *h)
+{
+	live(f, h, 1, false);
+	live(f, h, 2, true);
+	live(f, h, 3, false);
+	store_remove(f->st, farm_zone(f, 1));
+	farm_add(f, 1);
+	h->removed = h->acked[1];
+	h->acked[1] = 0;
+	farm_settle(f);
+	live(f, h, 4, true);
+	live(f, h, 5, true);
+}
+
+static void expect_survived(struct memory_disk *disk, const struct history *h, unsigned nth)
+{
+	struct memory_record r;
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), ZONES);
+	for (unsigned i = 0; i < ZONES; i++) {
+		uint32_t serial = farm_serial(&f, i);
+		bool old = i == 1 && serial == h->removed;
+		cr_assert(serial == h->acked[i] || serial == h->tried[i] || old,
+		          "write %u: zone %u came back at %u, acknowledged was %u", nth, i, serial,
+		          h->acked[i]);
+	}
+	cr_assert(eq(uint, f.counts[EVENT_STORE_CORRUPT], 0), "write %u", nth);
+	farm_settle(&f);
+	for (unsigned i = 0; i < ZONES; i++) {
+		store_remove(f.st, farm_zone(&f, i));
+	}
+	farm_settle(&f);
+	cr_assert(not(memory_disk_node(disk, 0, &r)), "write %u left a node", nth);
+	cr_assert(not(memory_disk_zone(disk, 0, &r)), "write %u left a zone", nth);
+	farm_fini(&f);
+}
+
+TEST(load, survives_a_crash_at_every_write)
+{
+	uint64_t writes = UINT64_MAX;
+
+	for (unsigned nth = 1; nth <= writes; nth++) {
+		struct memory_disk *disk = memory_disk_new();
+		struct history h = { 0 };
+		struct farm f;
+
+		farm_start(&f, journal_memory_new(disk), ZONES);
+		memory_disk_fail(disk, nth, ERR_DISK);
+		live_all(&f, &h);
+		farm_fini(&f);
+		if (memory_disk_writes(disk) < nth) {
+			writes = 0; /* it lived through all of them */
+		}
+		memory_disk_heal(disk);
+		expect_survived(disk, &h, nth);
+		memory_disk_free(disk);
+	}
+}
+
+/* ---- damage ---- */
+
+/* The zones whose trees have nodes with these numbers, by asking the journal who misses it. */
+static void expect_damage(struct memory_disk *disk, const char *what)
+{
+	unsigned gone = 0;
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), ZONES);
+	for (unsigned i = 0; i < ZONES; i++) {
+		uint32_t serial = farm_serial(&f, i);
+		struct zone_timers t = zone_timers(farm_zone(&f, i));
+		cr_assert(serial == 10 + i || serial == 0, "%s", what);
+		if (serial == 0) {
+			gone++;
+			cr_assert(t.refresh_at_s == env_wall_s(&f.env.env) && t.expire_at_s == 0);
+		}
+	}
+	cr_assert(eq(uint, gone, 1), "%s", what);
+	cr_assert(eq(uint, f.counts[EVENT_STORE_CORRUPT], 1), "%s", what);
+	farm_fini(&f);
+}
+
+static void disk_fill(struct memory_disk *disk)
+{
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), ZONES);
+	publish_all(&f, 10);
+	farm_fini(&f);
+}
+
+TEST(load, fetches_a_zone_again_whose_node_is_damaged)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct memory_record r;
+	char what[64];
+
+	disk_fill(disk);
+	for (size_t n = 0; memory_disk_node(disk, n, &r); n++) {
+		/* Every octet of small nodes, some of the many large ones. */
+		for (size_t at = 0; at < r.len; at += n < 3 ? 1 : 97) {
+			snprintf(what, sizeof(what), "node %zu octet %zu", n, at);
+			r.at[at] ^= (uint8_t)(1U << at % 8);
+			expect_damage(disk, what);
+			r.at[at] ^= (uint8_t)(1U << at % 8);
+		}
+		if (n > 12) {
+			break;
+		}
+	}
+	memory_disk_free(disk);
+}
+
+TEST(load, fetches_a_zone_again_whose_node_is_lost)
+{
+	for (size_t n = 0;; n++) {
+		struct memory_disk *disk = memory_disk_new();
+		struct memory_record r;
+		char what[32];
+
+		disk_fill(disk);
+		if (!memory_disk_node(disk, n, &r)) {
+			memory_disk_free(disk);
+			cr_assert(gt(sz, n, 10));
+			break;
+		}
+		snprintf(what, sizeof(what), "node %zu", n);
+		memory_disk_lose_node(disk, r.key);
+		expect_damage(disk, what);
+		memory_disk_free(disk);
+	}
+}
+
+TEST(load, heals_after_damage)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct memory_record r;
+	struct farm f;
+
+	disk_fill(disk);
+	cr_assert(memory_disk_node(disk, 0, &r));
+	r.at[r.len / 2] ^= 1;
+	farm_start(&f, journal_memory_new(disk), ZONES);
+	farm_settle(&f);
+	publish_all(&f, 20);
+	farm_fini(&f);
+	farm_start(&f, journal_memory_new(disk), ZONES);
+	expect_all(&f, 20);
+	cr_expect(eq(uint, f.counts[EVENT_STORE_CORRUPT], 0));
+	farm_fini(&f);
+	memory_disk_free(disk);
+}
+
+TEST(load, fetches_a_zone_again_whose_record_is_damaged)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct memory_record r;
+
+	disk_fill(disk);
+	cr_assert(memory_disk_zone(disk, 1, &r));
+	for (size_t at = 0; at < r.len; at++) {
+		unsigned gone = 0;
+		struct farm f;
+		r.at[at] ^= 0x40;
+		farm_start(&f, journal_memory_new(disk), ZONES);
+		for (unsigned i = 0; i < ZONES; i++) {
+			gone += farm_serial(&f, i) == 0;
+		}
+		cr_assert(eq(uint, gone, 1));
+		cr_assert(eq(uint, f.counts[EVENT_STORE_CORRUPT], 1));
+		farm_fini(&f);
+		r.at[at] ^= 0x40;
+	}
+	memory_disk_free(disk);
+}

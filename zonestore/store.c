@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zonestore/store.c — what owner shards and readers call. */
+#include "zonestore/store.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/codec.h"
+#include "base/hash.h"
+#include "zonestore/store_p.h"
+
+void numbers_add(struct numbers *n, uint64_t v)
+{
+	if (n->count == n->cap) {
+		n->cap = n->cap == 0 ? 64 : 2 * n->cap;
+		n->at = mem_grow(n->at, n->cap * sizeof(*n->at));
+	}
+	n->at[n->count++] = v;
+}
+
+/* ---- life ---- */
+
+/* A node left memory: its place on the disk is free. Any thread. */
+static void store_node_gone(void *self, uint64_t seq)
+{
+	struct store *st = self;
+
+	pthread_mutex_lock(&st->drops.lock);
+	numbers_add(&st->drops.seqs, seq);
+	pthread_mutex_unlock(&st->drops.lock);
+}
+
+enum err store_new(const struct store_options *options, struct store **out)
+{
+	struct store *st = mem_zero(1, sizeof(*st));
+	pthread_condattr_t attr;
+
+	assert(options->shard_count > 0 && options->shard_count <= UINT16_MAX);
+	assert(options->journal != NULL && options->post != NULL);
+	st->o = *options;
+	zone_map_init(&st->zones, st->o.env, st->o.epoch);
+	pthread_mutex_init(&st->queue.lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&st->queue.wake, &attr);
+	pthread_condattr_destroy(&attr);
+	st->queue.commits_end = &st->queue.commits;
+	pthread_mutex_init(&st->drops.lock, NULL);
+	disk_init(st);
+	pool_set_drop_fn(st->o.pool, store_node_gone, st);
+	*out = st;
+	return ERR_OK;
+}
+
+void zone_free(struct zone *zone)
+{
+	snapshot_unref(atomic_load_explicit(&zone->newest, memory_order_acquire));
+	free(zone->failure);
+	free(zone);
+}
+
+static bool zone_free_visit(void *self, struct zone *zone)
+{
+	(void)self;
+	zone_free(zone);
+	return true;
+}
+
+static void removals_free(struct removal *r)
+{
+	while (r != NULL) {
+		struct removal *next = r->next;
+		zone_free(r->zone);
+		free(r);
+		r = next;
+	}
+}
+
+static void commits_forget(struct commit *c)
+{
+	for (; c != NULL; c = c->next) {
+		snapshot_unref(c->snap);
+	}
+}
+
+void store_free(struct store *st)
+{
+	if (st == NULL) {
+		return;
+	}
+	pool_set_drop_fn(st->o.pool, NULL, NULL);
+	commits_forget(st->queue.commits);
+	commits_forget(st->disk.commits);
+	removals_free(st->queue.removals);
+	removals_free(st->disk.removals);
+	zone_map_each(&st->zones, zone_free_visit, NULL);
+	zone_map_fini(&st->zones);
+	disk_fini(st);
+	st->o.journal->ops->free(st->o.journal);
+	free(st->drops.seqs.at);
+	pthread_mutex_destroy(&st->drops.lock);
+	pthread_cond_destroy(&st->queue.wake);
+	pthread_mutex_destroy(&st->queue.lock);
+	free(st);
+}
+
+bool store_failing(const struct store *st, enum err *why)
+{
+	*why = (enum err)atomic_load(&st->disk.failing);
+	return *why != ERR_OK;
+}
+
+/* ---- zones ---- */
+
+unsigned store_shard_of(const struct store *st, struct name apex)
+{
+	return (unsigned)(name_hash(st->zones.seed + 1, apex) % st->o.shard_count);
+}
+
+enum err store_add(struct store *st, struct name apex, struct zone **out)
+{
+	struct zone *zone = mem_zero(1, sizeof(*zone) + apex.len);
+	enum err e;
+
+	zone->shard = (uint16_t)store_shard_of(st, apex);
+	zone->apex_len = apex.len;
+	zone->apex_labels = apex.labels;
+	memcpy(zone->apex, apex.at, apex.len);
+	e = zone_map_add(&st->zones, zone);
+	if (e != ERR_OK) {
+		free(zone);
+		return e;
+	}
+	*out = zone;
+	return ERR_OK;
+}
+
+/* Wakes the disk thread if it sleeps. queue.lock is held. */
+static void queue_wake(struct store *st)
+{
+	if (st->queue.sleeping) {
+		pthread_cond_signal(&st->queue.wake);
+	}
+}
+
+/* Notes and removals wait a little for company. queue.lock is held. */
+static void queue_aside(struct store *st)
+{
+	if (st->queue.aside_since_ns == 0) {
+		st->queue.aside_since_ns = env_mono_ns(st->o.env) + 1; /* never 0 */
+		queue_wake(st);
+	}
+}
+
+void store_remove(struct store *st, struct zone *zone)
+{
+	struct removal *r = mem_zero(1, sizeof(*r));
+
+	r->zone = zone;
+	zone_map_remove(&st->zones, zone);
+	pthread_mutex_lock(&st->queue.lock);
+	assert((zone->marks & (MARK_COMMITTING | MARK_REMOVED)) == 0);
+	zone->marks |= MARK_REMOVED;
+	r->next = st->queue.removals;
+	st->queue.removals = r;
+	queue_aside(st);
+	pthread_mutex_unlock(&st->queue.lock);
+}
+
+struct zone *store_find(const struct store *st, struct name apex)
+{
+	return zone_map_find(&st->zones, apex);
+}
+
+struct zone *store_find_enclosing(const struct store *st, struct name name)
+{
+	return zone_map_find_enclosing(&st->zones, name);
+}
+
+size_t store_zone_count(const struct store *st)
+{
+	return atomic_load_explicit(&st->zones.count, memory_order_relaxed);
+}
+
+void store_each(const struct store *st, bool (*visit)(void *self, struct zone *zone), void *self)
+{
+	zone_map_each(&st->zones, visit, self);
+}
+
+struct name zone_apex(const struct zone *zone)
+{
+	return (struct name){ zone->apex, zone->apex_len, zone->apex_labels };
+}
+
+unsigned zone_shard(const struct zone *zone)
+{
+	return zone->shard;
+}
+
+const struct snapshot *zone_newest(const struct zone *zone)
+{
+	return atomic_load_explicit(&zone->newest, memory_order_acquire);
+}
+
+const struct snapshot *zone_borrow(const struct zone *zone)
+{
+	return zone_expired(zone) ? NULL : zone_newest(zone);
+}
+
+void zone_set_expired(struct zone *zone, bool expired)
+{
+	atomic_store_explicit(&zone->expired, expired, memory_order_release);
+}
+
+bool zone_expired(const struct zone *zone)
+{
+	return atomic_load_explicit(&zone->expired, memory_order_acquire);
+}
+
+void zone_set_engine(struct zone *zone, void *engine)
+{
+	zone->engine = engine;
+}
+
+void *zone_engine(const struct zone *zone)
+{
+	return zone->engine;
+}
+
+void zone_set_policy(struct zone *zone, const void *policy)
+{
+	atomic_store_explicit(&zone->policy, policy, memory_order_release);
+}
+
+const void *zone_policy(const struct zone *zone)
+{
+	return atomic_load_explicit(&zone->policy, memory_order_acquire);
+}
+
+/* ---- timers ---- */
+
+static uint32_t time_pack(int64_t s)
+{
+	return s <= 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
+}
+
+struct zone_timers zone_timers(const struct zone *zone)
+{
+	struct zone_timers t = { .refreshed_at_s = zone->refreshed_at_s,
+		                 .refresh_at_s = zone->refresh_at_s,
+		                 .expire_at_s = zone->expire_at_s,
+		                 .failing_since_s = zone->failing_since_s,
+		                 .notified = zone->notified };
+
+	if (zone->failure != NULL) {
+		t.last_error = zone->failure->err;
+		t.last_error_primary = zone->failure->primary;
+		t.last_error_at_s = zone->failure->at_s;
+	}
+	return t;
+}
+
+void zone_timers_set(struct zone *zone, const struct zone_timers *t)
+{
+	zone->refreshed_at_s = time_pack(t->refreshed_at_s);
+	zone->refresh_at_s = time_pack(t->refresh_at_s);
+	zone->expire_at_s = time_pack(t->expire_at_s);
+	zone->failing_since_s = time_pack(t->failing_since_s);
+	zone->notified = t->notified;
+	if (t->last_error == ERR_OK) {
+		free(zone->failure);
+		zone->failure = NULL;
+		return;
+	}
+	if (zone->failure == NULL) {
+		zone->failure = mem_zero(1, sizeof(*zone->failure));
+	}
+	*zone->failure = (struct zone_failure){ .primary = t->last_error_primary,
+		                                .err = t->last_error,
+		                                .at_s = t->last_error_at_s };
+}
+
+void store_note_push(struct store *st, struct zone *zone)
+{
+	if ((zone->marks & (MARK_COMMITTING | MARK_WRITING)) != 0) {
+		zone->marks |= MARK_AGAIN;
+	} else if ((zone->marks & (MARK_NOTED | MARK_REMOVED)) == 0) {
+		zone->marks |= MARK_NOTED;
+		zone->note_next = st->queue.notes;
+		st->queue.notes = zone;
+		queue_aside(st);
+	}
+}
+
+void store_note(struct store *st, struct zone *zone, const struct zone_timers *timers)
+{
+	pthread_mutex_lock(&st->queue.lock);
+	assert((zone->marks & MARK_REMOVED) == 0);
+	zone_timers_set(zone, timers);
+	store_note_push(st, zone);
+	pthread_mutex_unlock(&st->queue.lock);
+}
+
+/* ---- commits ---- */
+
+enum err store_commit(struct store *st, struct zone *zone, struct snapshot *snap,
+                      const struct zone_timers *timers, struct commit *c)
+{
+	enum err e = ERR_OK;
+
+	assert(snap != NULL && c->done != NULL);
+	pthread_mutex_lock(&st->queue.lock);
+	assert((zone->marks & (MARK_COMMITTING | MARK_REMOVED)) == 0);
+	if (st->queue.stop) {
+		e = ERR_STOPPING;
+	} else if (st->queue.commit_count >= STORE_QUEUE_MAX) {
+		e = ERR_BUSY;
+	} else {
+		zone->marks |= MARK_COMMITTING;
+		c->store = st;
+		c->zone = zone;
+		c->snap = snap;
+		c->timers = *timers;
+		c->err = ERR_OK;
+		c->next = NULL;
+		*st->queue.commits_end = c;
+		st->queue.commits_end = &c->next;
+		st->queue.commit_count++;
+		st->queue.fresh_count++;
+		queue_wake(st);
+	}
+	pthread_mutex_unlock(&st->queue.lock);
+	return e;
+}
+
+static void publish_tell(struct store *st, struct zone *zone, const struct snapshot *snap)
+{
+	struct snapshot_facts facts;
+	char root[2 * sizeof(facts.root.octets) + 1] = "";
+	struct writer w = writer_of(root, sizeof(root) - 1);
+
+	if (event_level(EVENT_ZONE_PUBLISHED) >
+	    (enum event_level)atomic_load_explicit(&st->o.events->level, memory_order_relaxed)) {
+		return;
+	}
+	snapshot_facts(snap, &facts);
+	if (!base16_encode(bytes_of(facts.root.octets, sizeof(facts.root.octets)), &w)) {
+		return;
+	}
+	EVENT(st->o.events, EVENT_ZONE_PUBLISHED, F_NAME("zone", name_bytes(zone_apex(zone))),
+	      F_UINT("serial", facts.serial.n), F_STR("root", root),
+	      F_UINT("records", facts.records));
+}
+
+/* Makes a durable version the one that every shard reads. Takes the reference. Nothing here can
+ * fail. */
+static void store_publish(struct store *st, struct zone *zone, struct snapshot *snap)
+{
+	struct snapshot *old = atomic_load_explicit(&zone->newest, memory_order_relaxed);
+
+	assert(snap != old);
+	/* Pairs with the acquire load in zone_newest(): who sees the pointer sees the tree. */
+	atomic_store_explicit(&zone->newest, snap, memory_order_release);
+	zone_set_expired(zone, false);
+	publish_tell(st, zone, snap);
+	for (unsigned i = 0; i < st->subscriber_count; i++) {
+		struct subscriber *s = &st->subscribers[i];
+		s->on_publish(s->self, (struct publish_event){ zone, old, snap });
+	}
+	snapshot_unref(old); /* those who borrowed it have it until their turns end */
+}
+
+void commit_finish(struct store_task *task)
+{
+	struct commit *c = container_of(task, struct commit, task);
+	struct store *st = c->store;
+	struct zone *zone = c->zone;
+
+	if (c->err == ERR_OK) {
+		pthread_mutex_lock(&st->queue.lock);
+		zone_timers_set(zone, &c->timers);
+		pthread_mutex_unlock(&st->queue.lock);
+		store_publish(st, zone, c->snap);
+	} else {
+		snapshot_unref(c->snap);
+	}
+	c->snap = NULL;
+	pthread_mutex_lock(&st->queue.lock);
+	st->queue.commit_count--;
+	zone->marks &= (uint8_t)~MARK_COMMITTING;
+	if ((zone->marks & MARK_AGAIN) != 0) {
+		zone->marks &= (uint8_t)~MARK_AGAIN;
+		store_note_push(st, zone);
+	}
+	pthread_mutex_unlock(&st->queue.lock);
+	c->done(c, c->err);
+}
+
+void store_subscribe(struct store *st, struct subscriber subscriber)
+{
+	assert(st->subscriber_count < STORE_SUBSCRIBERS_MAX);
+	st->subscribers[st->subscriber_count++] = subscriber;
+}
+
+void store_stats(struct store *st, struct store_stats *out)
+{
+	enum err why;
+
+	*out = (struct store_stats){ .zones = store_zone_count(st),
+		                     .zones_loaded = atomic_load(&st->disk.zones_loaded),
+		                     .loading = atomic_load(&st->disk.loading),
+		                     .failing = store_failing(st, &why) };
+	pool_stats(st->o.pool, &out->pool);
+	pthread_mutex_lock(&st->queue.lock);
+	out->commits_waiting = st->queue.commit_count;
+	pthread_mutex_unlock(&st->queue.lock);
+	pthread_mutex_lock(&st->disk.stats_lock);
+	out->journal = st->disk.stats;
+	pthread_mutex_unlock(&st->disk.stats_lock);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zonestore/store_p.h — a zone, and the store's inside: what its files share.
+ *
+ * store.c is the owner shards' side, disk.c the disk thread's, load.c the disk thread's beginning;
+ * zones.c is the table, record.c the form of zones and nodes in the journal. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "zonestore/node_p.h"
+#include "zonestore/store.h"
+#include "zonestore/zones_p.h"
+
+/* Marks of a zone, under queue.lock. */
+#define MARK_NOTED      1U /* in the list of notes */
+#define MARK_COMMITTING 2U /* between store_commit() and done() */
+#define MARK_AGAIN      4U /* noted while committing or writing: to be noted after it */
+#define MARK_REMOVED    8U
+#define MARK_WRITING    16U /* the note has been read: a new one comes after it */
+
+/* Of the last attempt that failed; zones that are well have none. */
+struct zone_failure {
+	struct addr primary;
+	enum err err;
+	int64_t at_s;
+};
+
+/* There may be a million of them: everything that most zones do not need is behind a pointer. */
+struct zone {
+	_Atomic(struct snapshot *) newest; /* durable; a reference. Owner (and loading) writes */
+	_Atomic(const void *) policy;
+	void *engine;
+	struct zone *note_next; /* in a list of notes */
+	struct zone_failure *failure;
+	uint32_t refreshed_at_s; /* timers: owner writes, under queue.lock */
+	uint32_t refresh_at_s;
+	uint32_t expire_at_s;
+	uint32_t failing_since_s;
+	uint32_t number; /* in the journal; 0: not there yet. Disk thread only */
+	uint16_t shard;
+	_Atomic bool expired;
+	uint8_t marks;
+	bool notified;
+	uint8_t apex_labels;
+	uint8_t apex_len;
+	uint8_t apex[];
+};
+
+/* A zone on its way out. */
+struct removal {
+	struct removal *next;
+	struct zone *zone;
+	struct epoch_item retire;
+};
+
+/* Numbers that wait, oldest first. */
+struct numbers {
+	uint64_t *at;
+	size_t count;
+	size_t cap;
+};
+
+/* What shards hand to the disk thread. */
+struct store_queue {
+	pthread_mutex_t lock; /* held for a few instructions */
+	pthread_cond_t wake;
+	struct commit *commits; /* oldest first */
+	struct commit **commits_end;
+	size_t commit_count; /* accepted and not yet answered */
+	size_t fresh_count;  /* of those, not yet taken by the disk thread */
+	struct zone *notes;
+	struct removal *removals;
+	bool stop;
+	bool sleeping;           /* the disk thread waits for `wake` */
+	uint64_t aside_since_ns; /* when the oldest note or removal came; 0: none */
+};
+
+/* Nodes that are gone from memory. A lock of its own: builders come here too. */
+struct drops {
+	pthread_mutex_t lock;
+	struct numbers seqs;
+};
+
+/* The disk thread's own. */
+struct disk {
+	struct commit *commits; /* taken from the queue, oldest first */
+	struct commit **commits_end;
+	struct zone *notes;
+	struct removal *removals;
+	struct numbers drops;
+	struct numbers zone_drops;   /* records of the journal that belong to no zone */
+	struct node_handle *written; /* numbered in the open transaction */
+	size_t written_count;
+	size_t written_cap;
+	size_t bytes; /* put in the open transaction */
+	struct buffer value;
+	uint64_t next_seq;
+	uint32_t next_number;
+	uint64_t retry_at_ns;
+	uint64_t next_commit_ns; /* paces transactions */
+	bool full;               /* the last transaction had no room for all versions */
+	unsigned participant;
+	_Atomic int failing; /* enum err */
+	_Atomic bool loading;
+	_Atomic uint64_t zones_loaded;
+	pthread_mutex_t stats_lock;
+	struct journal_stats stats;
+};
+
+struct store {
+	struct store_options o;
+	struct zone_map zones;
+	struct subscriber subscribers[STORE_SUBSCRIBERS_MAX];
+	unsigned subscriber_count;
+	struct store_queue queue;
+	struct drops drops;
+	struct disk disk;
+};
+
+void numbers_add(struct numbers *n, uint64_t v);
+
+/* ---- store.c, for the disk thread ---- */
+
+void zone_timers_set(struct zone *zone, const struct zone_timers *timers);
+void zone_free(struct zone *zone);
+void store_note_push(struct store *st, struct zone *zone); /* queue.lock is held */
+
+/* Ends a commit whose `err` is set; runs on the owner shard. */
+void commit_finish(struct store_task *task);
+
+/* ---- disk.c ---- */
+
+void disk_init(struct store *st);
+void disk_fini(struct store *st);
+
+/* Keeps what the journal said last about its size. */
+void disk_stats_update(struct store *st);
