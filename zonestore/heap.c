@@ -44,8 +44,7 @@ struct stripe {
 	uint32_t first; /* chunk with a free piece */
 };
 
-struct class
-{
+struct size_class {
 	uint32_t piece_bytes;
 	_Atomic uint32_t chunk_count;
 	struct stripe stripes[STRIPES];
@@ -62,7 +61,7 @@ struct heap_private {
 	uint32_t free_from; /* no free chunk below */
 	uint64_t *free_map; /* a bit for each chunk */
 	_Atomic uint64_t used_chunks;
-	struct class classes[CLASSES_COUNT];
+	struct size_class classes[CLASSES_COUNT];
 };
 
 void latch_wait(struct latch *l)
@@ -351,7 +350,7 @@ static uint32_t large_take(struct heap *heap, size_t len)
 
 uint32_t heap_take(struct heap *heap, size_t len, uint32_t hint)
 {
-	struct class *class;
+	struct size_class *class;
 	unsigned number;
 	unsigned stripe;
 	uint32_t chunks;

@@ -16,7 +16,10 @@
 static_assert(sizeof(struct table_bucket) == LINE_BYTES, "a bucket is one cache line");
 
 #ifdef __SSE2__
-typedef char octets_16 __attribute__((vector_size(16)));
+/* What one instruction compares. */
+struct lane {
+	char octets __attribute__((vector_size(16)));
+};
 #endif
 
 static size_t buckets_bytes(uint32_t count)
@@ -77,10 +80,10 @@ static uint8_t tag_of(uint64_t hash)
 static unsigned bucket_match(const struct table_bucket *b, uint8_t tag)
 {
 #ifdef __SSE2__
-	octets_16 want = { 0 };
-	octets_16 same = *(const octets_16 *)(const void *)b == want + (char)tag;
+	struct lane have = *(const struct lane *)(const void *)b;
+	struct lane same = { (have.octets ^ (char)tag) == 0 };
 
-	return (unsigned)__builtin_ia32_pmovmskb128(same) & 0xfffU;
+	return (unsigned)__builtin_ia32_pmovmskb128(same.octets) & 0xfffU;
 #else
 	unsigned bits = 0;
 

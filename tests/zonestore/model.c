@@ -237,11 +237,11 @@ static void put_rrsig(struct env *env, struct writer *w, uint16_t covers)
 
 static void put_nsec3(struct env *env, struct writer *w)
 {
-	static const uint8_t head[] = { 1, 0, 0, 0, 0, 4 };
+	static const uint8_t head[] = { 1, 0, 0, 0, 0, 20 };
 	static const uint8_t tail[] = { 0, 1, 0x40 };
 	bool fits = writer_put(w, bytes_of(head, sizeof(head)));
 
-	put_octets(env, w, 4);
+	put_octets(env, w, 20);
 	fits = fits && writer_put(w, bytes_of(tail, sizeof(tail)));
 	cr_assert(fits);
 }
