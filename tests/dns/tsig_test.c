@@ -688,6 +688,7 @@ TEST(tsig, refuses_other_keys)
 		          "%zu", i);
 		tsig_stream_fini(&s);
 		pair_end(&p);
+		tsig_key_unref(other);
 	}
 }
 
