@@ -177,7 +177,7 @@ class Bind(Server):
                'recursion no; dnssec-validation no; notify explicit; empty-zones-enable no;',
                'max-records-per-type 0; max-types-per-name 0; transfers-per-ns 20; transfers-in 100;',
                'notify-delay 0; serial-query-rate 1000; notify-rate 1000; startup-notify-rate 1000;',
-               'tcp-clients 500; transfers-out 200; max-journal-size 50m; check-names primary ignore;',
+               'tcp-clients 500; transfers-out 200; max-journal-size 50m; max-ixfr-ratio unlimited; check-names primary ignore;',
                'check-names secondary ignore; check-integrity no; check-wildcard no; minimal-responses no;',
                'masterfile-format text; allow-transfer { any; };', '};',
                'logging { channel out { stderr; severity info; print-time yes; }; category default { out; }; };',
@@ -248,7 +248,9 @@ class Knot(Server):
         for i, (name, s) in enumerate(self.settings.items()):
             zones += ['  - domain: "%s"' % name, '    file: "%s"' % self.file_of(name),
                       '    storage: "%s"' % folder, '    semantic-checks: off', '    zonefile-sync: -1',
-                      '    zonefile-load: whole', '    journal-max-usage: 50M', '    refresh-min-interval: 2',
+                      '    zonefile-load: %s' % ('whole' if s['role'] == 'primary' else 'none'),
+                      '    journal-content: %s' % ('changes' if s['role'] == 'primary' else 'all'),
+                      '    journal-max-usage: 50M', '    refresh-min-interval: 2',
                       '    retry-min-interval: 2']
             sources = [s['primary']] if s['role'] == 'secondary' else []
             for word, targets in (('notify', s['notify']), ('master', sources)):
