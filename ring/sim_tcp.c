@@ -96,7 +96,7 @@ static void flow_on(struct sim *sim, struct sim_end *end, size_t len)
 	if (link.rate_bytes_s > 0) {
 		gap = (uint64_t)len * NS_PER_S / link.rate_bytes_s;
 	} else {
-		gap = env_random_below(&sim->clock.env, (uint32_t)gap + 1);
+		gap = env_random_below(&sim->clock.env, (uint32_t)(gap % UINT32_MAX) + 1);
 	}
 	if (end->sent_len > 0 || (end->fin && !end->fin_seen)) {
 		flow_after(sim, end, gap);

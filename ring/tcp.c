@@ -63,35 +63,6 @@ static void accept_one(struct uring *u, struct io_op *op, int fd)
 	op->fn(op, done);
 }
 
-/* Accepting again at once would fail at once: the connection that could not be taken is still
- * there. */
-static void accept_pause(struct uring *u, struct io_op *op)
-{
-	u->info.accept_pauses++;
-	op_park(&u->paused, op);
-	if (!io_timer_is_set(&u->accept_pause)) {
-		wheel_set(&u->wheel, &u->accept_pause, u->now_ns + ACCEPT_PAUSE_NS);
-	}
-}
-
-void accept_pause_over(struct io_timer *timer)
-{
-	struct uring *u = container_of(timer, struct uring, accept_pause);
-	struct io_op *op = u->paused.first;
-
-	u->paused = (struct op_list){ 0 };
-	while (op != NULL) {
-		struct io_op *next = op->next;
-		op->kind &= (uint8_t)~OP_PARKED;
-		if (op_unwanted(op)) {
-			op_fail_later(u, op, ERR_STOPPING);
-		} else {
-			tcp_arm(u, op);
-		}
-		op = next;
-	}
-}
-
 void accept_done(struct uring *u, struct io_op *op, const struct completion *c)
 {
 	bool armed = (c->flags & IORING_CQE_F_MORE) != 0;
@@ -109,8 +80,10 @@ void accept_done(struct uring *u, struct io_op *op, const struct completion *c)
 		op_finish(u, op, (struct io_done){ .err = err_of(c->res) });
 		return;
 	}
-	if (c->res == -EMFILE || c->res == -ENFILE || c->res == -ENOMEM || c->res == -ENOBUFS) {
-		accept_pause(u, op);
+	/* A connection may die in the queue, and the next one live. Out of descriptors or memory,
+	 * accepting again at once would fail at once: the connection is still there. */
+	if (c->res < 0 && c->res != -ECONNABORTED && c->res != -EINTR && c->res != -EAGAIN) {
+		op_pause(u, op);
 		return;
 	}
 	if (!armed) {
@@ -118,7 +91,7 @@ void accept_done(struct uring *u, struct io_op *op, const struct completion *c)
 	}
 	if (c->res >= 0) {
 		accept_one(u, op, c->res);
-	} /* else the connection died in the queue, or a filter refused it: the next one may live */
+	}
 }
 
 /* --- Connect ------------------------------------------------------------------------------ */

@@ -112,6 +112,22 @@ static bool datagram_read(struct uring *u, const struct sock *s, struct bytes b,
 	return true;
 }
 
+/* The kernel has given up on a receive: arms it again, now or later, unless that is of no use. */
+static void udp_recv_again(struct uring *u, struct io_op *op, int res)
+{
+	if (op_unwanted(op) || res == -ECANCELED) {
+		op_finish(u, op, (struct io_done){ .err = ERR_STOPPING });
+	} else if (res == -EBADF || res == -EINVAL) {
+		op_finish(u, op, (struct io_done){ .err = err_from_errno(-res) });
+	} else if (res == -ENOBUFS) {
+		op_park(&u->starved, op);
+	} else if (res >= 0 || res == -EINTR || res == -EAGAIN) {
+		udp_arm(u, op);
+	} else {
+		op_pause(u, op);
+	}
+}
+
 void udp_recv_done(struct uring *u, struct io_op *op, const struct completion *c)
 {
 	struct buffers *b = &u->buffers[GROUP_DATAGRAM];
@@ -119,33 +135,21 @@ void udp_recv_done(struct uring *u, struct io_op *op, const struct completion *c
 	bool armed = (c->flags & IORING_CQE_F_MORE) != 0;
 	uint8_t *at = (c->flags & IORING_CQE_F_BUFFER) != 0 ? buffers_at(b, c->flags) : NULL;
 	struct io_done done = { .more = true, .lease = { at } };
+	bool read = false;
 
-	if (op_unwanted(op)) {
-		if (at != NULL) {
-			buffers_give(b, at);
-		}
-		if (!armed) {
-			op_finish(u, op, (struct io_done){ .err = ERR_STOPPING });
-		}
-		return;
+	if (c->res >= 0 && at != NULL && !op_unwanted(op)) {
+		read = datagram_read(u, s, bytes_of(at, (size_t)c->res), &done);
 	}
-	if (c->res == -ENOBUFS) {
-		op_park(&u->starved, op);
-	} else if (c->res < 0 && c->res != -EINTR && c->res != -EAGAIN) {
-		op_finish(u, op, (struct io_done){ .err = err_from_errno(-c->res) });
-		return;
-	} else if (!armed) {
-		udp_arm(u, op);
-	}
-	if (at == NULL) {
-		return;
-	}
-	if (c->res < 0 || !datagram_read(u, s, bytes_of(at, (size_t)c->res), &done)) {
+	if (at != NULL && !read) {
 		buffers_give(b, at);
-		return;
 	}
-	u->leased = at;
-	op->fn(op, done);
+	if (!armed) {
+		udp_recv_again(u, op, c->res);
+	}
+	if (read) {
+		u->leased = at;
+		op->fn(op, done);
+	}
 }
 
 /* --- Send --------------------------------------------------------------------------------- */

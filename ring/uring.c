@@ -122,6 +122,15 @@ void op_fail_later(struct uring *u, struct io_op *op, enum err e)
 	op_park(&u->failed, op);
 }
 
+void op_pause(struct uring *u, struct io_op *op)
+{
+	u->info.pauses++;
+	op_park(&u->paused, op);
+	if (!io_timer_is_set(&u->pause)) {
+		wheel_set(&u->wheel, &u->pause, u->now_ns + PAUSE_NS);
+	}
+}
+
 void op_cancel(struct uring *u, struct io_op *op)
 {
 	struct io_uring_sqe *sqe;
@@ -257,17 +266,28 @@ static unsigned drain(struct uring *u)
 	return count;
 }
 
+/* Takes a parked op up again. */
 static void rearm(struct uring *u, struct io_op *op)
 {
 	op->kind &= (uint8_t)~OP_PARKED;
 	if (op_unwanted(op)) {
 		op_fail_later(u, op, ERR_STOPPING);
-	} else if (op_kind_of(op) == OP_RECV) {
-		u->info.starved++;
-		tcp_arm(u, op);
-	} else {
-		u->info.starved++;
+	} else if (op_kind_of(op) == OP_UDP_RECV) {
 		udp_arm(u, op);
+	} else {
+		tcp_arm(u, op);
+	}
+}
+
+static void on_pause_over(struct io_timer *timer)
+{
+	struct uring *u = container_of(timer, struct uring, pause);
+	struct op_list all = list_take(&u->paused);
+
+	while (all.first != NULL) {
+		struct io_op *op = all.first;
+		all.first = op->next;
+		rearm(u, op);
 	}
 }
 
@@ -281,6 +301,7 @@ static void rearm_starved(struct uring *u)
 	for (; u->starved.first != NULL && budget > 0; budget--) {
 		struct io_op *op = u->starved.first;
 		u->starved.first = op->next;
+		u->info.starved++;
 		rearm(u, op);
 	}
 }
@@ -654,7 +675,7 @@ enum err uring_new(const struct uring_options *options, struct io **out, char *w
 	u->eventfd = -1;
 	u->socket_free = SOCKET_NO_INDEX;
 	u->mails.max = or_default(options->mails_max, IO_MAILS_MAX);
-	u->accept_pause.fn = accept_pause_over;
+	u->pause.fn = on_pause_over;
 	clock_take(u);
 	wheel_init(&u->wheel, u->now_ns);
 	res = uring_init(u, options);

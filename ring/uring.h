@@ -20,12 +20,12 @@ struct uring_info {
 	unsigned entries;
 	unsigned buffers;
 	unsigned datagrams;
-	bool reduced;             /* less than asked for: `ulimit -l` is too small */
-	uint64_t turns;           /* turns run */
-	uint64_t sleeps;          /* turns that waited for the kernel */
-	uint64_t completions;     /* completions seen */
-	uint64_t starved;         /* receives that found no buffer and were armed again */
-	uint64_t accept_pauses;   /* times that accepting paused for lack of file descriptors */
+	bool reduced;         /* less than asked for: `ulimit -l` is too small */
+	uint64_t turns;       /* turns run */
+	uint64_t sleeps;      /* turns that waited for the kernel */
+	uint64_t completions; /* completions seen */
+	uint64_t starved;     /* receives that found no buffer and were armed again */
+	uint64_t pauses; /* accepts and UDP receives that paused for lack of kernel resources */
 	uint64_t datagrams_long;  /* received and dropped: longer than IO_DATAGRAM_MAX_LEN */
 	uint64_t datagrams_busy;  /* not sent: too many under way */
 	uint64_t datagrams_error; /* not sent: the kernel refused */

@@ -22,7 +22,7 @@
 #define SOCKET_CHUNK      256U /* sockets allocated together; they never move */
 #define SOCKET_NO_INDEX   UINT32_MAX
 
-#define ACCEPT_PAUSE_NS  (100 * NS_PER_MS) /* after running out of file descriptors */
+#define PAUSE_NS         (100 * NS_PER_MS) /* after running out of descriptors or kernel memory */
 #define DRAIN_TURNS_MAX  10000             /* turns in which uring_free() ends what waits */
 #define UDP_SOCKET_BYTES (4 << 20) /* asked for as kernel buffer; the kernel may give less */
 #define UDP_NAME_LEN     32        /* sockaddr_in6, rounded up to keep what follows aligned */
@@ -114,9 +114,9 @@ struct uring {
 
 	struct op_list failed;  /* complete with the error in `len` in the next turn */
 	struct op_list starved; /* receives to be armed when buffers are back */
-	struct op_list paused;  /* accepts to be armed when the pause is over */
+	struct op_list paused;  /* accepts and udp_recvs to be armed when the pause is over */
 	bool parked_cancelled;  /* one of those lists has an op to end */
-	struct io_timer accept_pause;
+	struct io_timer pause;
 
 	struct buffers buffers[GROUP_COUNT];
 	void *leased; /* the buffer that the running handler has to return */
@@ -156,6 +156,7 @@ void op_begin(struct uring *u, struct io_op *op, enum op_kind kind, struct sock 
 void op_finish(struct uring *u, struct io_op *op, struct io_done done);
 void op_fail_later(struct uring *u, struct io_op *op, enum err e);
 void op_park(struct op_list *list, struct io_op *op);
+void op_pause(struct uring *u, struct io_op *op); /* armed again after PAUSE_NS */
 void op_cancel(struct uring *u, struct io_op *op);
 
 static inline enum op_kind op_kind_of(const struct io_op *op)
@@ -194,7 +195,6 @@ void uring_recv(struct io *io, struct io_op *op, struct io_socket s);
 void uring_send(struct io *io, struct io_op *op, struct io_socket s, struct bytes b);
 void tcp_arm(struct uring *u, struct io_op *op); /* accept and recv, again */
 void accept_done(struct uring *u, struct io_op *op, const struct completion *c);
-void accept_pause_over(struct io_timer *timer);
 void connect_done(struct uring *u, struct io_op *op, const struct completion *c);
 void recv_done(struct uring *u, struct io_op *op, const struct completion *c);
 void send_done(struct uring *u, struct io_op *op, const struct completion *c);
