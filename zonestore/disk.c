@@ -72,7 +72,7 @@ static void disk_take_drops(struct store *st)
 	taken = st->drops.seqs;
 	st->drops.seqs = (struct numbers){ 0 };
 	pthread_mutex_unlock(&st->drops.lock);
-	if (d->drops.count == 0) {
+	if (numbers_left(&d->drops) == 0) {
 		free(d->drops.at);
 		d->drops = taken;
 		return;
@@ -118,7 +118,7 @@ static void disk_take(struct store *st)
 static bool disk_has_work(const struct disk *d)
 {
 	return d->commits != NULL || d->notes != NULL || d->removals != NULL ||
-	       d->drops.count > 0 || d->zone_drops.count > 0;
+	       numbers_left(&d->drops) > 0 || numbers_left(&d->zone_drops) > 0;
 }
 
 /* ---- filling a transaction ---- */
@@ -132,6 +132,11 @@ struct fill {
 	size_t drops;
 	size_t zone_drops;
 };
+
+static size_t min_count(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
 
 static bool disk_full(const struct disk *d)
 {
@@ -206,9 +211,9 @@ static enum err fill_removals(struct store *st, struct fill *f)
 		}
 	}
 	f->removals_rest = r;
-	while (f->zone_drops < d->zone_drops.count && f->zone_drops < TRANSACTION_DROPS) {
-		TRY(ops->drop_zone(st->o.journal, d->zone_drops.at[f->zone_drops]));
-		f->zone_drops++;
+	f->zone_drops = min_count(numbers_left(&d->zone_drops), TRANSACTION_DROPS);
+	for (size_t i = 0; i < f->zone_drops; i++) {
+		TRY(ops->drop_zone(st->o.journal, d->zone_drops.at[d->zone_drops.first + i]));
 	}
 	return ERR_OK;
 }
@@ -300,10 +305,9 @@ static enum err fill_drops(struct store *st, struct fill *f)
 {
 	struct disk *d = &st->disk;
 
-	/* The oldest first: they stand together on the disk. */
-	while (f->drops < d->drops.count && f->drops < TRANSACTION_DROPS) {
-		TRY(st->o.journal->ops->drop_node(st->o.journal, d->drops.at[f->drops]));
-		f->drops++;
+	f->drops = min_count(numbers_left(&d->drops), TRANSACTION_DROPS);
+	for (size_t i = 0; i < f->drops; i++) {
+		TRY(st->o.journal->ops->drop_node(st->o.journal, d->drops.at[d->drops.first + i]));
 	}
 	return ERR_OK;
 }
@@ -344,8 +348,12 @@ static void zone_free_retired(struct epoch_item *item)
 
 static void numbers_cut(struct numbers *n, size_t count)
 {
-	n->count -= count;
-	memmove(n->at, n->at + count, n->count * sizeof(*n->at));
+	n->first += count;
+	assert(n->first <= n->count);
+	if (n->first == n->count) {
+		free(n->at);
+		*n = (struct numbers){ 0 };
+	}
 }
 
 /* Takes the notes that the transaction covered off the list. Those that came again while it ran,

@@ -55,9 +55,10 @@ struct removal {
 	struct epoch_item retire;
 };
 
-/* Numbers that wait, oldest first. */
+/* Numbers that wait, oldest first: at[first] to at[count - 1]. */
 struct numbers {
 	uint64_t *at;
+	size_t first;
 	size_t count;
 	size_t cap;
 };
@@ -120,6 +121,11 @@ struct store {
 };
 
 void numbers_add(struct numbers *n, uint64_t v);
+
+static inline size_t numbers_left(const struct numbers *n)
+{
+	return n->count - n->first;
+}
 
 /* ---- store.c, for the disk thread ---- */
 

@@ -3,11 +3,9 @@
  * tests/zonestore/farm.c — zones made of their number and serial, and a store to keep them. */
 #include "tests/zonestore/farm.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
-#include "dns/rdata.h"
 #include "tests/test.h"
 
 #define SHARDS 2
@@ -90,19 +88,11 @@ void farm_fini(struct farm *f)
 	pool_free(f->pool);
 }
 
-void farm_apex(unsigned index, struct name_buf *out)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "Zone%u.example.", index);
-	cr_assert(eq(int, name_parse(bytes_str(text), NULL, out), ERR_OK));
-}
-
 struct zone *farm_zone(struct farm *f, unsigned index)
 {
 	struct name_buf apex;
 
-	farm_apex(index, &apex);
+	content_apex(index, &apex);
 	return store_find(f->st, name_of(&apex));
 }
 
@@ -111,50 +101,8 @@ void farm_add(struct farm *f, unsigned index)
 	struct name_buf apex;
 	struct zone *zone;
 
-	farm_apex(index, &apex);
+	content_apex(index, &apex);
 	cr_assert(eq(int, store_add(f->st, name_of(&apex), &zone), ERR_OK));
-}
-
-static void add_line(struct builder *b, const char *line, struct rr_scratch *scratch)
-{
-	struct rr rr;
-
-	cr_assert(eq(int, rr_parse(bytes_str(line), NULL, 300, scratch, &rr), ERR_OK), "%s", line);
-	cr_assert(eq(int, builder_add(b, &rr), ERR_OK), "%s", line);
-}
-
-struct snapshot *farm_version(struct farm *f, unsigned index, uint32_t serial, unsigned filling)
-{
-	struct rr_scratch *scratch = mem_new(sizeof(*scratch));
-	struct builder_origin origin = { SNAPSHOT_BY_AXFR, { 0 }, 1700000000 };
-	struct builder_options options = { .pool = f->pool };
-	struct snapshot *snap = NULL;
-	struct name_buf apex;
-	struct builder *b;
-	char line[160];
-
-	farm_apex(index, &apex);
-	options.apex = name_of(&apex);
-	b = builder_new(&options);
-	snprintf(line, sizeof(line),
-	         "zone%u.example. SOA ns.zone%u.example. mail.example. %u 60 10 600 60", index,
-	         index, serial);
-	add_line(b, line, scratch);
-	snprintf(line, sizeof(line), "zone%u.example. NS ns.example.", index);
-	add_line(b, line, scratch);
-	snprintf(line, sizeof(line), "serial.zone%u.example. TXT \"%u\"", index, serial);
-	add_line(b, line, scratch);
-	snprintf(line, sizeof(line), "count.zone%u.example. TXT \"%u\"", index, filling);
-	add_line(b, line, scratch);
-	for (unsigned i = 0; i < filling; i++) {
-		snprintf(line, sizeof(line), "f%05u.zone%u.example. A 10.%u.%u.%u", i, index,
-		         index & 255, i >> 8 & 255, i & 255);
-		add_line(b, line, scratch);
-	}
-	cr_assert(eq(int, builder_freeze(b, &origin, &snap), ERR_OK));
-	builder_free(b);
-	free(scratch);
-	return snap;
 }
 
 struct zone_timers farm_timers(uint32_t serial)
@@ -176,7 +124,7 @@ static void commit_done(struct commit *commit, enum err e)
 enum err farm_commit(struct farm *f, struct farm_commit *c, unsigned index, uint32_t serial,
                      unsigned filling)
 {
-	struct snapshot *snap = farm_version(f, index, serial, filling);
+	struct snapshot *snap = content_version(f->pool, index, serial, filling);
 	struct zone_timers timers = farm_timers(serial);
 	enum err e;
 
@@ -222,49 +170,10 @@ enum err farm_publish(struct farm *f, unsigned index, uint32_t serial, unsigned 
 	return c.err;
 }
 
-/* The number in the TXT record at `label` below the apex. */
-static uint32_t number_at(const struct snapshot *snap, const char *label)
-{
-	struct rr_scratch *scratch = mem_new(sizeof(*scratch));
-	struct name apex = snapshot_apex(snap);
-	struct owner_view owner;
-	struct rrset_reader r;
-	struct name_buf name;
-	struct rrset set;
-	struct bytes rdata;
-	char text[16] = "";
-
-	cr_assert(eq(int, name_parse(bytes_str(label), &apex, &name), ERR_OK));
-	cr_assert(snapshot_owner(snap, name_of(&name), &owner));
-	cr_assert(owner_rrset(&owner, TYPE_TXT, 0, &set));
-	r = rrset_read(&set);
-	cr_assert(rrset_next(&r, scratch, &rdata));
-	cr_assert(rdata.len > 1 && rdata.len < sizeof(text));
-	memcpy(text, rdata.at + 1, rdata.len - 1);
-	free(scratch);
-	return (uint32_t)strtoul(text, NULL, 10);
-}
-
 uint32_t farm_check(const struct snapshot *snap, unsigned index)
 {
-	struct snapshot_cursor *cursor = mem_new(sizeof(*cursor));
-	struct snapshot_facts facts;
-	struct name_buf apex;
-	struct rrset set;
-	uint32_t records = 1; /* the SOA */
-
-	snapshot_facts(snap, &facts);
-	farm_apex(index, &apex);
-	cr_assert(name_equal(snapshot_apex(snap), name_of(&apex)));
-	cr_assert(eq(u32, number_at(snap, "serial"), facts.serial.n));
-	snapshot_cursor_init(cursor, snap);
-	while (snapshot_cursor_next(cursor, &set)) {
-		records += set.count;
-	}
-	free(cursor);
-	cr_assert(eq(u32, records, facts.records));
-	cr_assert(eq(u32, records, number_at(snap, "count") + 4));
-	return facts.serial.n;
+	cr_assert(content_whole(snap, index));
+	return snapshot_serial(snap).n;
 }
 
 uint32_t farm_serial(struct farm *f, unsigned index)

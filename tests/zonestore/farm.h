@@ -2,13 +2,12 @@
  *
  * tests/zonestore/farm.h — a store with its pool, epoch, clock and journal, driven by hand.
  *
- * Tasks that the store posts to shards wait in a list until farm_turn(). Zone number `index` at
- * serial `s` has a content that follows from both, so that any version found anywhere can be
- * checked to be whole: "serial TXT" says its serial, "count TXT" how many records of filling there
- * are. A farm over a memory disk can be thrown away like a crashed process, and another one started
- * on the same disk. */
+ * Tasks that the store posts to shards wait in a list until farm_turn(). Zones have the content of
+ * content.h. A farm over a memory disk can be thrown away like a crashed process, and another one
+ * started on the same disk. */
 #pragma once
 
+#include "tests/zonestore/content.h"
 #include "zonestore/journal_memory.h"
 #include "zonestore/store.h"
 
@@ -34,12 +33,8 @@ void farm_start(struct farm *f, struct journal *journal, unsigned count);
 /* Answers what was posted, and frees everything. */
 void farm_fini(struct farm *f);
 
-void farm_apex(unsigned index, struct name_buf *out);
 struct zone *farm_zone(struct farm *f, unsigned index); /* NULL if there is none */
 void farm_add(struct farm *f, unsigned index);
-
-/* A version with `filling` more records; aborts the test if it cannot be built. */
-struct snapshot *farm_version(struct farm *f, unsigned index, uint32_t serial, unsigned filling);
 
 /* Timers that follow from a serial. */
 struct zone_timers farm_timers(uint32_t serial);

@@ -87,7 +87,7 @@ TEST(record, keeps_versions)
 	struct id ids[2];
 
 	farm_init(&f, journal_memory_new(NULL));
-	snap = farm_version(&f, 1, 5, 10);
+	snap = content_version(f.pool, 1, 5, 10);
 	snapshot_roots(snap, roots);
 	node_set_seq(f.pool, roots[0], 42);
 	zone_value_begin(snapshot_apex(snap), &cases[1], 2, &b);
@@ -121,7 +121,7 @@ TEST(record, splits_a_node_into_content_and_children)
 	unsigned count;
 
 	farm_init(&f, journal_memory_new(NULL));
-	snap = farm_version(&f, 1, 5, 3000);
+	snap = content_version(f.pool, 1, 5, 3000);
 	snapshot_roots(snap, roots);
 	count = node_children(f.pool, roots[0], children);
 	cr_assert(gt(uint, count, 1));

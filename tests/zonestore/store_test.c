@@ -39,7 +39,7 @@ TEST(store, has_the_zones_that_were_added)
 
 	farm_start(&f, journal_memory_new(disk), 10);
 	cr_expect(eq(sz, store_zone_count(f.st), 10));
-	farm_apex(3, &apex);
+	content_apex(3, &apex);
 	origin = name_of(&apex);
 	cr_expect(eq(int, store_add(f.st, origin, &zone), ERR_BUSY));
 	zone = store_find(f.st, origin);
@@ -162,7 +162,7 @@ TEST(store, refuses_commits_beyond_the_queue)
 		enum err e;
 		commits[i].done = count_done;
 		/* Of no zone in particular: what is in it does not matter here. */
-		snap = farm_version(&f, 0, 1, 0);
+		snap = content_version(f.pool, 0, 1, 0);
 		e = store_commit(f.st, farm_zone(&f, (unsigned)i), snap, &timers, &commits[i]);
 		if (e != ERR_OK) {
 			cr_expect(eq(int, e, ERR_BUSY));

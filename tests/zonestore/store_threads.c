@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tests/zonestore/store_threads.c — shards that read all zones while some update theirs, with the
+ * disk thread between them.
+ *
+ * A plain program, since Criterion and ThreadSanitizer do not go together. Every shard reads zones
+ * of all shards and expects them whole and their serials never to go back; the first UPDATERS also
+ * commit new versions, note timers, and remove and add a zone. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "tests/zonestore/content.h"
+#include "zonestore/journal_memory.h"
+#include "zonestore/store.h"
+
+#define SHARDS   4
+#define UPDATERS 2
+#define ZONES    24
+#define UPDATES  300 /* each, of zones */
+
+struct world;
+
+struct shard {
+	struct world *w;
+	unsigned number;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	struct store_task *first;
+	struct store_task **last;
+	unsigned under_way;
+	unsigned updates;
+	uint32_t seen[ZONES];
+};
+
+struct world {
+	struct events events;
+	struct epoch *epoch;
+	struct pool *pool;
+	struct store *st;
+	struct shard shards[SHARDS];
+	_Atomic bool ready;
+	_Atomic unsigned working; /* updaters that are not done */
+	_Atomic uint64_t looks;
+	_Atomic uint64_t faults;
+};
+
+struct update {
+	struct commit commit;
+	struct shard *shard;
+	bool busy;
+};
+
+static void post(void *self, unsigned number, struct store_task *task)
+{
+	struct shard *s = &((struct world *)self)->shards[number];
+
+	task->link[0] = NULL;
+	pthread_mutex_lock(&s->lock);
+	*s->last = task;
+	s->last = (struct store_task **)&task->link[0];
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void shard_mail(struct shard *s)
+{
+	struct store_task *task;
+
+	pthread_mutex_lock(&s->lock);
+	task = s->first;
+	s->first = NULL;
+	s->last = &s->first;
+	pthread_mutex_unlock(&s->lock);
+	while (task != NULL) {
+		struct store_task *next = task->link[0];
+		task->fn(task);
+		task = next;
+	}
+}
+
+static void fault(struct world *w, const char *what, unsigned zone)
+{
+	fprintf(stderr, "zone %u: %s\n", zone, what);
+	atomic_fetch_add(&w->faults, 1);
+}
+
+static struct zone *zone_at(const struct world *w, unsigned index)
+{
+	struct name_buf apex;
+
+	content_apex(index, &apex);
+	return store_find(w->st, name_of(&apex));
+}
+
+static void shard_look(struct shard *s, unsigned index)
+{
+	struct zone *zone = zone_at(s->w, index);
+	const struct snapshot *snap = zone == NULL ? NULL : zone_borrow(zone);
+	uint32_t serial;
+
+	if (snap == NULL) {
+		return;
+	}
+	serial = snapshot_serial(snap).n;
+	if (serial < s->seen[index]) {
+		fault(s->w, "serial went back", index);
+	}
+	s->seen[index] = serial;
+	if (!content_whole(snap, index)) {
+		fault(s->w, "not whole", index);
+	}
+	atomic_fetch_add_explicit(&s->w->looks, 1, memory_order_relaxed);
+}
+
+static void update_done(struct commit *commit, enum err e)
+{
+	struct update *u = container_of(commit, struct update, commit);
+
+	if (e != ERR_OK) {
+		fault(u->shard->w, err_code(e), 0);
+	}
+	u->busy = false;
+	u->shard->under_way--;
+}
+
+static void shard_update(struct shard *s, struct update *u, unsigned index, uint32_t serial)
+{
+	struct zone *zone = zone_at(s->w, index);
+	struct zone_timers t = { .refresh_at_s = 1700000000 + serial };
+	struct snapshot *snap;
+
+	if (u->busy || zone == NULL || zone_shard(zone) != s->number) {
+		return;
+	}
+	if (serial % 7 == 0) {
+		store_remove(s->w->st, zone);
+		return;
+	}
+	t.last_error = serial % 5 == 0 ? ERR_PEER_TIMEOUT : ERR_OK;
+	store_note(s->w->st, zone, &t);
+	snap = content_version(s->w->pool, index, serial, serial % 11 * 20);
+	*u = (struct update){ .shard = s, .busy = true };
+	u->commit.done = update_done;
+	if (store_commit(s->w->st, zone, snap, &t, &u->commit) != ERR_OK) {
+		fault(s->w, "commit", index);
+		snapshot_unref(snap);
+		return;
+	}
+	s->under_way++;
+	s->updates++;
+}
+
+/* store_add() is for one thread at a time: the first shard's. */
+static void shard_add(struct shard *s, unsigned index)
+{
+	struct name_buf apex;
+	struct zone *zone;
+
+	content_apex(index, &apex);
+	if (s->number == 0 && store_find(s->w->st, name_of(&apex)) == NULL &&
+	    store_add(s->w->st, name_of(&apex), &zone) != ERR_OK) {
+		fault(s->w, "add", index);
+	}
+}
+
+static void *shard_run(void *arg)
+{
+	struct shard *s = arg;
+	struct world *w = s->w;
+	unsigned me = epoch_join(w->epoch);
+	struct update updates[ZONES] = { 0 };
+	bool updater = s->number < UPDATERS;
+
+	for (uint32_t turn = 1; atomic_load(&w->working) > 0 || s->under_way > 0; turn++) {
+		unsigned index = turn * 5 % ZONES;
+		epoch_quiet(w->epoch, me);
+		shard_mail(s);
+		shard_look(s, index);
+		shard_look(s, (index + s->number) % ZONES);
+		shard_add(s, turn % ZONES);
+		if (updater && atomic_load(&w->ready) && s->updates < UPDATES) {
+			shard_update(s, &updates[index], index, turn);
+			if (s->updates == UPDATES) {
+				atomic_fetch_sub(&w->working, 1);
+			}
+		}
+		if (turn % 16 == 0) {
+			epoch_offline(w->epoch, me);
+			usleep(200);
+		}
+	}
+	epoch_leave(w->epoch, me);
+	return NULL;
+}
+
+static void loaded(void *self)
+{
+	atomic_store(&((struct world *)self)->ready, true);
+}
+
+static void *disk_run(void *arg)
+{
+	struct world *w = arg;
+
+	store_run(w->st, loaded, w);
+	return NULL;
+}
+
+static void write_nothing(void *self, const char *line, size_t len)
+{
+	(void)self;
+	(void)line;
+	(void)len;
+}
+
+static void world_init(struct world *w, struct memory_disk *disk)
+{
+	struct pool_options pool_options = { .env = env_system() };
+	struct store_options options = {
+		.env = env_system(), .shard_count = SHARDS, .post = post, .post_self = w
+	};
+
+	w->events = (struct events){ .level = LEVEL_INFO,
+		                     .env = env_system(),
+		                     .write_fn = write_nothing };
+	w->epoch = epoch_new();
+	pool_options.epoch = w->epoch;
+	if (pool_new(&pool_options, &w->pool) != ERR_OK) {
+		abort();
+	}
+	options.events = &w->events;
+	options.epoch = w->epoch;
+	options.pool = w->pool;
+	options.journal = journal_memory_new(disk);
+	if (store_new(&options, &w->st) != ERR_OK) {
+		abort();
+	}
+	atomic_store(&w->working, UPDATERS);
+	for (unsigned i = 0; i < SHARDS; i++) {
+		struct shard *s = &w->shards[i];
+		s->w = w;
+		s->number = i;
+		s->last = &s->first;
+		pthread_mutex_init(&s->lock, NULL);
+	}
+	for (unsigned i = 0; i < ZONES; i++) {
+		shard_add(&w->shards[0], i);
+	}
+}
+
+static void world_run(struct world *w)
+{
+	pthread_t disk;
+
+	pthread_create(&disk, NULL, disk_run, w);
+	for (unsigned i = 0; i < SHARDS; i++) {
+		pthread_create(&w->shards[i].thread, NULL, shard_run, &w->shards[i]);
+	}
+	for (unsigned i = 0; i < SHARDS; i++) {
+		pthread_join(w->shards[i].thread, NULL);
+	}
+	store_stop(w->st);
+	pthread_join(disk, NULL);
+}
+
+int main(void)
+{
+	static struct world w;
+	struct memory_disk *disk = memory_disk_new();
+	struct store_stats stats;
+	uint64_t commits;
+
+	world_init(&w, disk);
+	world_run(&w);
+	store_stats(w.st, &stats);
+	commits = memory_disk_commits(disk);
+	store_free(w.st);
+	while (epoch_collect(w.epoch) > 0) {
+	}
+	epoch_free(w.epoch);
+	pool_free(w.pool);
+	memory_disk_free(disk);
+	printf("%llu looks, %u updates, %llu transactions, %llu faults\n",
+	       (unsigned long long)w.looks, UPDATERS * UPDATES, (unsigned long long)commits,
+	       (unsigned long long)w.faults);
+	return w.faults == 0 && stats.commits_waiting == 0 ? 0 : 1;
+}
