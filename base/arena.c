@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/digest.h"
-
 struct arena_block {
 	struct arena_block *next;
 	size_t len;
@@ -65,7 +63,7 @@ void arena_fini(struct arena *a)
 void arena_wipe(struct arena *a)
 {
 	for (struct arena_block *b = a->blocks; b != NULL; b = b->next) {
-		secret_wipe(b->data, b->len);
+		explicit_bzero(b->data, b->len);
 	}
 }
 

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * control/ctl_zone.c — the commands about zones. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "control/ctl_p.h"
+
+static enum ctl_colour state_colour(const char *state)
+{
+	if (strcmp(state, "ok") == 0) {
+		return COLOUR_GOOD;
+	}
+	return strcmp(state, "failing") == 0 || strcmp(state, "expired") == 0 ? COLOUR_BAD
+	                                                                      : COLOUR_BUSY;
+}
+
+/* A number of the zone, or "-" where it has none. */
+static const char *count_text(const json_t *zone, const char *name, char out[static CTL_TIME_MAX])
+{
+	if (!json_is_integer(json_object_get(zone, name))) {
+		return "-";
+	}
+	snprintf(out, CTL_TIME_MAX, "%" PRIu64, member_count(zone, name));
+	return out;
+}
+
+static const char *text_or_dash(const json_t *object, const char *name)
+{
+	const char *text = member_text(object, name);
+
+	return text[0] == '\0' ? "-" : text;
+}
+
+static void zone_row(struct table *t, const struct ctl *ctl, const json_t *zone)
+{
+	int64_t now_s = env_wall_s(ctl->env);
+	char serial[CTL_TIME_MAX], records[CTL_TIME_MAX], received[CTL_TIME_MAX];
+	char refresh[CTL_TIME_MAX];
+	const char *cells[] = {
+		member_text(zone, "name"),
+		member_text(zone, "state"),
+		count_text(zone, "serial", serial),
+		count_text(zone, "records", records),
+		time_relative(member_text(zone, "received_at"), now_s, received),
+		time_relative(member_text(zone, "refresh_at"), now_s, refresh),
+		text_or_dash(zone, "primary"),
+		text_or_dash(json_object_get(zone, "last_error"), "text"),
+	};
+
+	table_add(t, cells, state_colour(member_text(zone, "state")));
+}
+
+/* Tells one page; *cursor becomes that of the next, or empty at the end. */
+static void page_print(struct table *t, const struct ctl *ctl, const json_t *page, bool *any)
+{
+	const json_t *zones = json_object_get(page, "zones");
+	const json_t *zone;
+	size_t i;
+
+	json_array_foreach(zones, i, zone)
+	{
+		if (!ctl->json) {
+			zone_row(t, ctl, zone);
+			continue;
+		}
+		fputs(*any ? ",\n" : "\n", ctl->out);
+		json_dumpf(zone, ctl->out, JSON_COMPACT);
+		*any = true;
+	}
+	table_flush(t, ctl);
+}
+
+enum ctl_exit ctl_zone_list(const struct ctl *ctl)
+{
+	static const char *const heads[] = { "ZONE",     "STATE",   "SERIAL",  "RECORDS",
+		                             "RECEIVED", "REFRESH", "PRIMARY", "LAST ERROR" };
+	struct table t = { .heads = heads, .columns = ARRAY_LEN(heads), .right = 1 << 2 | 1 << 3 };
+	enum ctl_exit result = CTL_YES;
+	char cursor[32] = "0";
+	bool any = false;
+
+	/* Page by page, so that neither side ever holds a million zones. */
+	for (bool first = true; cursor[0] != '\0'; first = false) {
+		char target[128];
+		json_t *page;
+
+		snprintf(target, sizeof(target), "/v1/zones?limit=%d&cursor=%s&state=%s",
+		         CTL_PAGE_ZONES, cursor, ctl->state == NULL ? "" : ctl->state);
+		page = ctl_get(ctl, "GET", target, "", &result);
+		if (page == NULL) {
+			break;
+		}
+		if (first && ctl->json) {
+			fputs("{\"zones\":[", ctl->out);
+		}
+		page_print(&t, ctl, page, &any);
+		snprintf(cursor, sizeof(cursor), "%s", member_text(page, "cursor"));
+		json_decref(page);
+	}
+	if (ctl->json && result == CTL_YES) {
+		fputs("\n]}\n", ctl->out);
+	}
+	table_fini(&t);
+	return result;
+}
+
+static bool zone_target(const struct ctl *ctl, const char *name, const char *action,
+                        char target[static CTL_TARGET_MAX])
+{
+	size_t len;
+
+	snprintf(target, CTL_TARGET_MAX, "/v1/zones/");
+	if (name[0] == '\0' || !target_add(target, CTL_TARGET_MAX - 32, name)) {
+		ctl_complain(ctl, name, "bad-name", "this is not a domain name");
+		return false;
+	}
+	len = strlen(target);
+	snprintf(target + len, CTL_TARGET_MAX - len, "%s", action);
+	return true;
+}
+
+static void print_field(const struct ctl *ctl, const char *head, const char *text)
+{
+	fputs("  ", ctl->out);
+	text_print(ctl, head, -12);
+	text_print(ctl, text, 0);
+	fputc('\n', ctl->out);
+}
+
+/* A time as it is and as people say it. */
+static void print_time(const struct ctl *ctl, const char *head, const json_t *zone,
+                       const char *name)
+{
+	const char *at = member_text(zone, name);
+	char relative[CTL_TIME_MAX], text[160];
+
+	if (at[0] == '\0') {
+		return;
+	}
+	snprintf(text, sizeof(text), "%.40s (%s)", at,
+	         time_relative(at, env_wall_s(ctl->env), relative));
+	print_field(ctl, head, text);
+}
+
+static void print_zone(const struct ctl *ctl, const json_t *zone)
+{
+	const char *state = member_text(zone, "state");
+	const json_t *error = json_object_get(zone, "last_error");
+	char text[512], bytes[CTL_TIME_MAX];
+
+	text_print(ctl, member_text(zone, "name"), 0);
+	fputs("  ", ctl->out);
+	colour_begin(ctl, state_colour(state));
+	text_print(ctl, state, 0);
+	colour_end(ctl, state_colour(state));
+	fputc('\n', ctl->out);
+	if (json_is_integer(json_object_get(zone, "serial"))) {
+		print_field(ctl, "serial", count_text(zone, "serial", bytes));
+		print_field(ctl, "root", member_text(zone, "root"));
+		snprintf(text, sizeof(text), "%" PRIu64 " (%s)", member_count(zone, "records"),
+		         number_short(member_count(zone, "bytes"), bytes));
+		print_field(ctl, "records", text);
+		snprintf(text, sizeof(text), "%.64s by %.8s", text_or_dash(zone, "primary"),
+		         text_or_dash(zone, "received_by"));
+		print_field(ctl, "from", text);
+	}
+	print_time(ctl, "received", zone, "received_at");
+	print_time(ctl, "confirmed", zone, "refreshed_at");
+	print_time(ctl, "refresh", zone, "refresh_at");
+	print_time(ctl, "expires", zone, "expire_at");
+	print_time(ctl, "failing", zone, "failing_since");
+	if (json_is_object(error)) {
+		snprintf(text, sizeof(text), "%.300s (%.40s, %.60s)", member_text(error, "text"),
+		         member_text(error, "code"), text_or_dash(error, "primary"));
+		print_field(ctl, "last error", text);
+		print_time(ctl, "", error, "at");
+	}
+}
+
+enum ctl_exit ctl_zone_status(const struct ctl *ctl, const char *name)
+{
+	char target[CTL_TARGET_MAX];
+	enum ctl_exit result = CTL_NO;
+	json_t *zone;
+
+	if (!zone_target(ctl, name, "", target)) {
+		return CTL_NO;
+	}
+	zone = ctl_get(ctl, "GET", target, name, &result);
+	if (zone == NULL) {
+		return result;
+	}
+	if (ctl->json) {
+		json_print(ctl, zone);
+	} else {
+		print_zone(ctl, zone);
+	}
+	json_decref(zone);
+	return CTL_YES;
+}
+
+enum ctl_exit ctl_zone_act(const struct ctl *ctl, const char *name, const char *action)
+{
+	char target[CTL_TARGET_MAX], path[32];
+	enum ctl_exit result = CTL_NO;
+	json_t *done;
+
+	snprintf(path, sizeof(path), "/%s", action);
+	if (!zone_target(ctl, name, path, target)) {
+		return CTL_NO;
+	}
+	done = ctl_get(ctl, "POST", target, name, &result);
+	if (done == NULL) {
+		return result;
+	}
+	if (ctl->json) {
+		json_print(ctl, done);
+	} else {
+		fprintf(ctl->out, "%s: %s begun\n", member_text(done, "zone"), action);
+	}
+	json_decref(done);
+	return CTL_YES;
+}
+
+static size_t read_json(void *buffer, size_t len, void *call)
+{
+	return call_read(call, buffer, len);
+}
+
+/* Copies the body as it comes; a zone file that was cut short is told, by the exit status too. */
+static enum ctl_exit export_copy(const struct ctl *ctl, struct ctl_call *call, const char *name)
+{
+	char block[16384];
+	size_t len = call_read(call, block, sizeof(block));
+
+	while (len > 0 && fwrite(block, 1, len, ctl->out) == len) {
+		len = call_read(call, block, sizeof(block));
+	}
+	if (call->broken) {
+		fprintf(ctl->err, "axfarmctl: %s: the zone file is cut short\n", name);
+		return CTL_NO;
+	}
+	if (len > 0 || fflush(ctl->out) != 0) {
+		fprintf(ctl->err, "axfarmctl: %s: cannot write to standard output\n", name);
+		return CTL_NO;
+	}
+	return CTL_YES;
+}
+
+enum ctl_exit ctl_zone_export(const struct ctl *ctl, const char *name)
+{
+	char target[CTL_TARGET_MAX], why[256] = "";
+	enum ctl_exit result = CTL_NO;
+	struct ctl_call call;
+
+	if (!zone_target(ctl, name, "/export", target)) {
+		return CTL_NO;
+	}
+	if (!call_begin(&call, ctl->socket_path, "GET", target, why)) {
+		ctl_complain(ctl, "", "unreachable", why);
+	} else if (call.status != 200) {
+		json_t *body = json_load_callback(read_json, &call, 0, NULL);
+
+		ctl_refused(ctl, name, call.status, body);
+		json_decref(body);
+	} else {
+		result = export_copy(ctl, &call, name);
+	}
+	call_end(&call);
+	return result;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * control/http_p.h — the parts of the control socket.
+ *
+ * control.c owns the listening socket and libmicrohttpd's threads, one thread a connection, so that
+ * an answer may wait for the daemon. http.c finds out what a request asks for; http_zones.c and
+ * http_export.c make the two answers that have no bound, piece by piece; json.c makes JSON. */
+#pragma once
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+#include "control/control.h"
+
+#define HTTP_MEMORY_BYTES 32768 /* of a connection: header lines and one block of answer */
+#define HTTP_STACK_BYTES  (1U << 20)
+#define HTTP_LINGER_MS    250   /* requests under way when control_stop() comes */
+#define HTTP_PAGE_ZONES   128   /* asked of the daemon at once */
+#define EXPORT_BYTES      65536 /* of a zone file between its maker and its reader */
+#define JSON_ZONE_MAX     4096  /* one zone as JSON, the longest name escaped twice */
+
+struct control {
+	const struct control_ops *ops;
+	struct events *events;
+	struct MHD_Daemon *http;
+	_Atomic unsigned requests; /* under way */
+	int fd;                    /* listening; -1 after it was closed */
+	char path[108];
+	uint64_t path_dev, path_ino; /* of the socket file that we made */
+};
+
+/* One request, from its first header line to the last octet of its answer. */
+struct request {
+	struct control *control;
+	size_t body_len;
+	bool stop; /* end the daemon once the answer is out */
+};
+
+/* control_socket.c */
+
+/* Binds and listens at c->path, mode 0660. ERR_BUSY if somebody does already. */
+MUST_USE enum err socket_listen(struct control *c, char why[static CONTROL_WHY_MAX]);
+/* Removes the socket file if it is still the one that we made. */
+void socket_remove(struct control *c);
+
+/* http.c: callbacks of libmicrohttpd. */
+enum MHD_Result http_answer(void *cls, struct MHD_Connection *connection, const char *url,
+                            const char *method, const char *version, const char *data, size_t *len,
+                            void **request);
+void http_completed(void *cls, struct MHD_Connection *connection, void **request,
+                    enum MHD_RequestTerminationCode why);
+size_t http_unescape_nothing(void *cls, struct MHD_Connection *connection, char *text);
+
+/* Answers with JSON text, which is copied. */
+enum MHD_Result http_json(struct MHD_Connection *connection, unsigned status, const char *text);
+enum MHD_Result http_error(struct MHD_Connection *connection, unsigned status, const char *code,
+                           const char *text);
+/* Answers with the error, as the status that fits. */
+enum MHD_Result http_fail(struct MHD_Connection *connection, enum err e);
+
+/* http_zones.c, http_export.c */
+enum MHD_Result http_zones(struct control *c, struct MHD_Connection *connection);
+enum MHD_Result http_export(struct control *c, struct MHD_Connection *connection, struct name name);
+
+/* json.c: text is the caller's to free(). */
+char *json_status(const struct control_status *s);
+char *json_reload(const struct control_reload *r);
+char *json_action(struct name zone, const char *action);
+char *json_error(const char *code, const char *text);
+char *json_of_zone(const struct control_zone *z);
+/* Writes into a buffer instead; returns the length. */
+size_t json_zone(const struct control_zone *z, char out[static JSON_ZONE_MAX]);
+const char *json_state_name(enum control_zone_state state);
+bool json_state_parse(const char *text, enum control_zone_state *out);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * control/json.c — what the control interface tells, as JSON (door to jansson).
+ *
+ * Names have a final dot, times are RFC 3339 in UTC, and what is not known is null. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "control/http_p.h"
+
+#define TIME_TEXT_MAX 32
+
+static const char *const states[CONTROL_ZONE_STATES] = {
+	[CONTROL_ZONE_NEW] = "new",
+	[CONTROL_ZONE_OK] = "ok",
+	[CONTROL_ZONE_REFRESHING] = "refreshing",
+	[CONTROL_ZONE_FAILING] = "failing",
+	[CONTROL_ZONE_EXPIRED] = "expired",
+};
+
+const char *json_state_name(enum control_zone_state state)
+{
+	assert(state < CONTROL_ZONE_STATES);
+	return states[state];
+}
+
+bool json_state_parse(const char *text, enum control_zone_state *out)
+{
+	for (unsigned i = 0; i < CONTROL_ZONE_STATES; i++) {
+		if (strcmp(states[i], text) == 0) {
+			*out = (enum control_zone_state)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Sets a member; the value's reference is taken. Memory that fails aborts, as everywhere. */
+static void put(json_t *object, const char *name, json_t *value)
+{
+	int result = json_object_set_new_nocheck(object, name, value);
+
+	assert(result == 0);
+	(void)result;
+}
+
+static void put_text(json_t *object, const char *name, const char *text)
+{
+	put(object, name, json_string_nocheck(text));
+}
+
+static void put_count(json_t *object, const char *name, uint64_t v)
+{
+	put(object, name, json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v));
+}
+
+static void put_time(json_t *object, const char *name, int64_t at_s)
+{
+	char text[TIME_TEXT_MAX];
+	time_t t = (time_t)at_s;
+	struct tm tm;
+
+	if (at_s == 0 || gmtime_r(&t, &tm) == NULL ||
+	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
+		put(object, name, json_null());
+	} else {
+		put_text(object, name, text);
+	}
+}
+
+static void put_addr(json_t *object, const char *name, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (a->family == 0) {
+		put(object, name, json_null());
+	} else {
+		put_text(object, name, addr_print(a, text));
+	}
+}
+
+/* A name in presentation form is ASCII: everything else stands there escaped. */
+static void put_name(json_t *object, const char *member, struct name name)
+{
+	char text[NAME_TEXT_MAX];
+	struct writer w = writer_of(text, sizeof(text) - 1);
+	bool fits = name_print(name, &w);
+
+	assert(fits);
+	(void)fits;
+	text[w.len] = '\0';
+	put_text(object, member, text);
+}
+
+static void put_id(json_t *object, const char *name, const struct id *id)
+{
+	char text[sizeof(id->octets) * 2 + 1];
+
+	for (size_t i = 0; i < sizeof(id->octets); i++) {
+		snprintf(text + 2 * i, 3, "%02x", id->octets[i]);
+	}
+	put_text(object, name, text);
+}
+
+static json_t *object_new(void)
+{
+	json_t *object = json_object();
+
+	assert(object != NULL);
+	return object;
+}
+
+/* The object as text; drops the object. */
+static char *object_text(json_t *object)
+{
+	char *text = json_dumps(object, JSON_COMPACT);
+
+	assert(text != NULL);
+	json_decref(object);
+	return text;
+}
+
+static json_t *last_error(const struct control_zone *z)
+{
+	json_t *object;
+
+	if (z->last_error == ERR_OK) {
+		return json_null();
+	}
+	object = object_new();
+	put_text(object, "code", err_code(z->last_error));
+	put_text(object, "text", err_text(z->last_error));
+	put_addr(object, "primary", &z->last_error_primary);
+	put_time(object, "at", z->last_error_at_s);
+	return object;
+}
+
+static json_t *zone_object(const struct control_zone *z)
+{
+	json_t *object = object_new();
+
+	put_name(object, "name", name_of(&z->name));
+	put_text(object, "state", json_state_name(z->state));
+	if (z->served) {
+		put_count(object, "serial", z->serial);
+		put_id(object, "root", &z->root);
+		put_count(object, "records", z->records);
+		put_count(object, "bytes", z->bytes);
+		put_addr(object, "primary", &z->primary);
+		put_text(object, "received_by", z->by_ixfr ? "IXFR" : "AXFR");
+		put_time(object, "received_at", z->received_at_s);
+	} else {
+		static const char *const nothing[] = { "serial",     "root",    "records",
+			                               "bytes",      "primary", "received_by",
+			                               "received_at" };
+
+		for (size_t i = 0; i < ARRAY_LEN(nothing); i++) {
+			put(object, nothing[i], json_null());
+		}
+	}
+	put_time(object, "refreshed_at", z->refreshed_at_s);
+	put_time(object, "refresh_at", z->refresh_at_s);
+	put_time(object, "expire_at", z->expire_at_s);
+	put_time(object, "failing_since", z->failing_since_s);
+	put(object, "last_error", last_error(z));
+	return object;
+}
+
+size_t json_zone(const struct control_zone *z, char out[static JSON_ZONE_MAX])
+{
+	json_t *object = zone_object(z);
+	size_t len = json_dumpb(object, out, JSON_ZONE_MAX, JSON_COMPACT);
+
+	assert(len > 0 && len <= JSON_ZONE_MAX);
+	json_decref(object);
+	return len;
+}
+
+char *json_of_zone(const struct control_zone *z)
+{
+	return object_text(zone_object(z));
+}
+
+char *json_status(const struct control_status *s)
+{
+	json_t *object = object_new();
+	json_t *by_state = object_new();
+
+	put_text(object, "version", s->version);
+	put_time(object, "started_at", s->started_at_s);
+	put_count(object, "workers", s->workers);
+	put(object, "loading", json_boolean(s->loading));
+	put_count(object, "zones", s->zones);
+	for (unsigned i = 0; i < CONTROL_ZONE_STATES; i++) {
+		put_count(by_state, states[i], s->zones_by_state[i]);
+	}
+	put(object, "zones_by_state", by_state);
+	put_text(object, "store", s->store_failing ? "failing" : "ok");
+	if (s->store_failing) {
+		put(object, "store_error",
+		    json_pack("{s:s,s:s}", "code", err_code(s->store_error), "text",
+		              err_text(s->store_error)));
+	} else {
+		put(object, "store_error", json_null());
+	}
+	put_count(object, "store_bytes", s->store_bytes);
+	put_count(object, "bodies", s->bodies);
+	put_count(object, "nodes", s->nodes);
+	put_count(object, "memory_bytes", s->memory_bytes);
+	put_count(object, "queries", s->queries);
+	put_count(object, "transfers_running", s->transfers_running);
+	put_count(object, "transfers_done", s->transfers_done);
+	put_count(object, "transfers_failed", s->transfers_failed);
+	put_count(object, "bytes_in", s->bytes_in);
+	put_count(object, "soa_queries", s->soa_queries);
+	put_count(object, "notifies_in", s->notifies_in);
+	put_count(object, "notifies_out", s->notifies_out);
+	put_count(object, "transfers_out", s->transfers_out);
+	return object_text(object);
+}
+
+char *json_reload(const struct control_reload *r)
+{
+	json_t *object = object_new();
+
+	put_count(object, "zones", r->zones);
+	put_count(object, "added", r->added);
+	put_count(object, "removed", r->removed);
+	put_count(object, "changed", r->changed);
+	return object_text(object);
+}
+
+char *json_action(struct name zone, const char *action)
+{
+	json_t *object = object_new();
+
+	put_name(object, "zone", zone);
+	put_text(object, "action", action);
+	return object_text(object);
+}
+
+char *json_error(const char *code, const char *text)
+{
+	json_t *object = object_new();
+	json_t *error = object_new();
+	json_t *sentence = json_string(text); /* may hold octets of a file: checked */
+
+	put_text(error, "code", code);
+	put(error, "text", sentence != NULL ? sentence : json_string("(not UTF-8)"));
+	put(object, "error", error);
+	return object_text(object);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tests/control/control_fixture.c — a daemon that is none. */
+#include "tests/control/control_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+
+void fake_zone(const struct fake_daemon *d, size_t i, struct control_zone *out)
+{
+	char text[64] = "0/25.2.0.192.in-addr.arpa";
+
+	(void)d;
+	*out = (struct control_zone){ .state = (enum control_zone_state)(i % CONTROL_ZONE_STATES) };
+	if (i > 0) {
+		snprintf(text, sizeof(text), "zone%zu.example", i);
+	}
+	cr_assert(eq(int, name_parse(bytes_str(text), NULL, &out->name), ERR_OK));
+	out->refresh_at_s = FAKE_NOW_S + 3600;
+	if (out->state == CONTROL_ZONE_NEW) {
+		return;
+	}
+	out->served = true;
+	out->serial = (uint32_t)(4294967290U + i);
+	memset(out->root.octets, 0xab, sizeof(out->root.octets));
+	out->records = 12;
+	out->bytes = 3456;
+	cr_assert(eq(int, addr_parse("192.0.2.1@53", 53, &out->primary), ERR_OK));
+	out->received_at_s = FAKE_NOW_S - 90;
+	out->expire_at_s = FAKE_NOW_S + 86400 * 7;
+	if (out->state == CONTROL_ZONE_FAILING) {
+		out->failing_since_s = FAKE_NOW_S - 300;
+		out->last_error = ERR_TSIG_BADSIG;
+		out->last_error_primary = out->primary;
+		out->last_error_at_s = FAKE_NOW_S - 5;
+	}
+}
+
+static enum err op_status(void *self, struct control_status *out)
+{
+	struct fake_daemon *d = self;
+
+	*out = (struct control_status){ .version = "0.1.0",
+		                        .started_at_s = FAKE_NOW_S - 7200,
+		                        .workers = 2,
+		                        .zones = d->zones,
+		                        .zones_by_state = { 1, 2, 3, 4, 5 },
+		                        .store_failing = true,
+		                        .store_error = ERR_DISK_FULL,
+		                        .bytes_in = 123456789 };
+	return ERR_OK;
+}
+
+static enum err op_zone_page(void *self, uint64_t *cursor, struct control_zone *out, size_t cap,
+                             size_t *count)
+{
+	struct fake_daemon *d = self;
+
+	*count = 0;
+	if (d->fail_page_at > 0 && *cursor >= d->fail_page_at) {
+		return ERR_BUSY;
+	}
+	for (; *cursor < d->zones && *count < cap; ++*cursor) {
+		fake_zone(d, *cursor, &out[(*count)++]);
+	}
+	return ERR_OK;
+}
+
+static bool find(const struct fake_daemon *d, struct name name, size_t *out)
+{
+	for (size_t i = 0; i < d->zones; i++) {
+		struct control_zone z;
+
+		fake_zone(d, i, &z);
+		if (name_equal(name_of(&z.name), name)) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum err op_zone_get(void *self, struct name name, struct control_zone *out)
+{
+	size_t i;
+
+	if (!find(self, name, &i)) {
+		return ERR_NOT_FOUND;
+	}
+	fake_zone(self, i, out);
+	return ERR_OK;
+}
+
+static enum err op_refresh(void *self, struct name name)
+{
+	struct fake_daemon *d = self;
+	size_t i;
+
+	if (!find(d, name, &i)) {
+		return ERR_NOT_FOUND;
+	}
+	atomic_fetch_add(&d->refreshes, 1);
+	return ERR_OK;
+}
+
+static enum err op_retransfer(void *self, struct name name)
+{
+	struct fake_daemon *d = self;
+	size_t i;
+
+	if (!find(d, name, &i)) {
+		return ERR_NOT_FOUND;
+	}
+	atomic_fetch_add(&d->retransfers, 1);
+	return ERR_OK;
+}
+
+char fake_export_octet(size_t pos)
+{
+	return pos % 60 == 59 ? '\n' : (char)('a' + pos % 23);
+}
+
+static enum err op_export(void *self, struct name name, bool (*put)(void *to, struct bytes text),
+                          void *to)
+{
+	struct fake_daemon *d = self;
+	size_t i;
+
+	if (!find(d, name, &i) || i == 0) {
+		return ERR_NOT_FOUND;
+	}
+	for (size_t pos = 0; pos < d->export_bytes;) {
+		char piece[977];
+		size_t len = 0;
+
+		while (len < sizeof(piece) && pos < d->export_bytes) {
+			piece[len++] = fake_export_octet(pos++);
+		}
+		if (!put(to, bytes_of(piece, len))) {
+			d->export_stopped = true;
+			return ERR_OK;
+		}
+	}
+	return d->export_end;
+}
+
+static enum err op_reload(void *self, struct control_reload *out, char *why, size_t why_cap)
+{
+	struct fake_daemon *d = self;
+
+	atomic_fetch_add(&d->reloads, 1);
+	if (d->reload != ERR_OK) {
+		snprintf(why, why_cap, "axfarm.yaml:3: zones: nothing \"good\"");
+		return d->reload;
+	}
+	*out = (struct control_reload){ d->zones, 3, 2, 1 };
+	return ERR_OK;
+}
+
+static void op_stop(void *self)
+{
+	struct fake_daemon *d = self;
+
+	atomic_fetch_add(&d->stops, 1);
+}
+
+static void write_nothing(void *self, const char *line, size_t len)
+{
+	(void)self;
+	(void)line;
+	(void)len;
+}
+
+void fake_start(struct fake_daemon *d)
+{
+	struct control_options options = { .ops = &d->ops, .events = &d->events };
+	char why[CONTROL_WHY_MAX] = "";
+	enum err e;
+
+	d->ops = (struct control_ops){ d,           op_status,  op_zone_page,
+		                       op_zone_get, op_refresh, op_retransfer,
+		                       op_export,   op_reload,  op_stop };
+	d->events.env = env_system();
+	d->events.write_fn = write_nothing;
+	snprintf(d->folder, sizeof(d->folder), "/tmp/axfarm-test-XXXXXX");
+	cr_assert(mkdtemp(d->folder) != NULL);
+	snprintf(d->path, sizeof(d->path), "%s/sock", d->folder);
+	options.socket_path = d->path;
+	options.env = env_system();
+	e = control_start(&options, &d->control, why);
+	cr_assert(eq(int, e, ERR_OK), "%s", why);
+}
+
+void fake_stop(struct fake_daemon *d)
+{
+	control_stop(d->control);
+	cr_expect(eq(int, access(d->path, F_OK), -1));
+	cr_expect(eq(int, rmdir(d->folder), 0));
+}
+
+unsigned fake_call(const struct fake_daemon *d, const char *method, const char *target, char **body)
+{
+	struct ctl_call call;
+	char why[256];
+	unsigned status = 0;
+	FILE *to;
+	size_t body_len;
+
+	*body = NULL;
+	if (call_begin(&call, d->path, method, target, why)) {
+		char block[1000];
+		size_t len;
+
+		to = open_memstream(body, &body_len);
+		while ((len = call_read(&call, block, sizeof(block))) > 0) {
+			fwrite(block, 1, len, to);
+		}
+		fclose(to);
+		status = call.broken ? 0 : call.status;
+	}
+	call_end(&call);
+	return status;
+}
