@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * tests/control/axfarmctl_test.c — axfarmctl as a program, against a socket that answers. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>

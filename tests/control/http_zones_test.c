@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * tests/control/http_zones_test.c — lists of zones, whole and in pages. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
