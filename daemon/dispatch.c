@@ -251,7 +251,9 @@ enum dispatch dispatch_message(struct shard *s, const struct inbound *in, struct
 	if (rcode != RCODE_NOERROR) {
 		return reply_empty(s, &rd, rcode, 0, reply);
 	}
-	e = tsig_verify_request(&rd.tsig, &ring, in->message, rd.tsig_at, wall_now(s), &record);
+	e = tsig_verify_request(&rd.tsig, &ring,
+	                        &(struct tsig_request){ in->message, rd.tsig_at, wall_now(s) },
+	                        &record);
 	if (e == ERR_OK) {
 		out = handle(s, &rd, reply, transfer);
 	} else if (err_class(e) == ERR_CLASS_PEER) {

@@ -444,17 +444,16 @@ static enum err record_check(const struct tsig_stream *s, const struct tsig_reco
 }
 
 enum err tsig_verify_request(struct tsig_stream *s, const struct tsig_keyring *ring,
-                             struct bytes message, size_t tsig_at, uint64_t now_s,
-                             struct tsig_record *out_error)
+                             const struct tsig_request *request, struct tsig_record *out_error)
 {
 	struct tsig_key *key = NULL;
 	enum err e;
 
 	stream_reset(s, NULL);
-	if (tsig_at == 0) {
+	if (request->tsig_at == 0) {
 		return ERR_OK;
 	}
-	TRY(tsig_record_read(message, tsig_at, out_error));
+	TRY(tsig_record_read(request->message, request->tsig_at, out_error));
 	if (out_error->algorithm_known) {
 		key = ring->find_fn(ring->self, name_of(&out_error->key_name),
 		                    out_error->algorithm);
@@ -463,13 +462,13 @@ enum err tsig_verify_request(struct tsig_stream *s, const struct tsig_keyring *r
 		return ERR_TSIG_BADKEY;
 	}
 	stream_reset(s, key);
-	e = stream_check_mac(s, message, tsig_at, out_error, false);
+	e = stream_check_mac(s, request->message, request->tsig_at, out_error, false);
 	if (e != ERR_OK) {
 		stream_reset(s, NULL); /* the answer goes unsigned */
 		return e;
 	}
 	stream_advance(s, out_error->mac);
-	return record_check(s, out_error, now_s);
+	return record_check(s, out_error, request->now_s);
 }
 
 /* The error that the peer reports in a TSIG record. */

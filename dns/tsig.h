@@ -106,12 +106,19 @@ MUST_USE enum err tsig_sign_request(struct tsig_stream *s, struct writer *messag
 MUST_USE enum err tsig_sign_answer(struct tsig_stream *s, struct writer *message, bool last,
                                    uint64_t now_s);
 
+/* A request as it was received. */
+struct tsig_request {
+	struct bytes message;
+	size_t tsig_at; /* offset of the TSIG record; 0 if there is none */
+	uint64_t now_s;
+};
+
 /* Verifies a request. `s` is initialised; what it was used for before is forgotten. On success it is
- * ready to sign answers with the request's key. A message without TSIG (`tsig_at` 0) is success with
+ * ready to sign answers with the request's key. A message without TSIG is success with
  * s->key NULL. ERR_WIRE_TSIG and other wire faults: answer FORMERR (§5.2.2.1). ERR_TSIG_*: answer
  * NOTAUTH with tsig_error_answer(), which needs `out_error`, and the same stream. */
 MUST_USE enum err tsig_verify_request(struct tsig_stream *s, const struct tsig_keyring *ring,
-                                      struct bytes message, size_t tsig_at, uint64_t now_s,
+                                      const struct tsig_request *request,
                                       struct tsig_record *out_error);
 
 /* Verifies an answer or the next message of a stream. `tsig_at` 0: the message carries none, which

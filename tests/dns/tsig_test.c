@@ -89,7 +89,9 @@ static enum err verify_request(struct tsig_stream *s, struct tsig_key *key, stru
 {
 	struct tsig_keyring ring = ring_of(&key);
 
-	return tsig_verify_request(s, &ring, message, tsig_at(message), now_s, record);
+	struct tsig_request request = { message, tsig_at(message), now_s };
+
+	return tsig_verify_request(s, &ring, &request, record);
 }
 
 /* A file of tests/vectors/tsig: a time, then messages with their lengths. */

@@ -31,8 +31,9 @@ static void sign(struct tsig_key *key, const struct tsig_keyring *ring, struct b
 	tsig_stream_init(&server, NULL);
 	if (writer_put(&w, message) && load_u16(w.at + 10) < UINT16_MAX &&
 	    tsig_sign_request(&client, &w, NOW) == ERR_OK) {
-		assert(tsig_verify_request(&server, ring, writer_bytes(&w), at, NOW, &record) ==
-		       ERR_OK);
+		struct tsig_request request = { writer_bytes(&w), at, NOW };
+
+		assert(tsig_verify_request(&server, ring, &request, &record) == ERR_OK);
 		assert(server.key == key);
 		w.len = at; /* the answer is the same octets without the record */
 		store_u16(w.at + 10, load_u16(message.at + 10));
@@ -81,7 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tsig_stream_init(&s, key);
 	assert(tsig_verify_answer(&s, message, tail.tsig_at, NOW) != ERR_OK);
 	assert(!tsig_stream_complete(&s));
-	e = tsig_verify_request(&s, &ring, message, tail.tsig_at, NOW, &record);
+	e = tsig_verify_request(&s, &ring, &(struct tsig_request){ message, tail.tsig_at, NOW },
+	                        &record);
 	if (err_class(e) == ERR_CLASS_PEER) {
 		report(&s, &record, e);
 	}
