@@ -346,8 +346,9 @@ class Lint:
         while True:
             path = os.path.join(folder, 'meson.build')
             if os.path.exists(os.path.join(self.root, path)):
-                listed = re.findall(r"'([^']+)'", self.read(path))
-                if any(os.path.normpath(os.path.join(folder, x)) == name for x in listed):
+                text, rel = self.read(path), os.path.relpath(name, folder or '.')
+                stem = re.sub(r'_\w+\.c$', '', rel)     # 'name' ... + '_fuzz.c'
+                if "'%s'" % rel in text or "'%s'" % stem in text and "'%s'" % rel[len(stem):] in text:
                     return True
             if not folder:
                 return False
@@ -362,7 +363,7 @@ class Lint:
                 self.breach(path, 1, 'listed in no meson.build')
             if room not in self.rules.ARROWS or path in self.rules.UNTESTED:
                 continue
-            test = 'tests/' + path[:-2] + '_test.c'
+            test = 'tests/' + self.rules.TESTED_BY.get(path, path[:-2] + '_test.c')
             if test not in paths:
                 self.breach(path, 1, 'has no %s, and is not excepted in tests/lint/rules.py' % test)
 
@@ -370,11 +371,12 @@ class Lint:
         """Exceptions of what is gone are removed with it."""
         r = self.rules
         named = [k[0] for k in r.CALL_EXCEPTIONS] + [k[0] for k in r.VARIABLE_EXCEPTIONS] + \
-                [k[0] for k in r.SIZE_EXCEPTIONS] + list(r.UNTESTED) + list(r.WORD_EXCEPTIONS)
+                [k[0] for k in r.SIZE_EXCEPTIONS] + list(r.UNTESTED) + list(r.TESTED_BY) + \
+                list(r.WORD_EXCEPTIONS)
         for path in sorted(set(named)):
             if path not in paths:
                 self.breach('tests/lint/rules.py', 1, 'excepts %s, which is not there' % path)
-        for path in r.UNTESTED:
+        for path in list(r.UNTESTED) + list(r.TESTED_BY):
             if 'tests/' + path[:-2] + '_test.c' in paths:
                 self.breach('tests/lint/rules.py', 1, '%s has a test: no exception' % path)
 

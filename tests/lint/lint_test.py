@@ -20,7 +20,7 @@ def table(**changes):
     """The real tables without their exceptions, which name files that these trees lack."""
     t = types.SimpleNamespace(**{k: v for k, v in vars(rules).items() if k.isupper()})
     t.CALL_EXCEPTIONS, t.VARIABLE_EXCEPTIONS, t.SIZE_EXCEPTIONS = {}, {}, {}
-    t.UNTESTED, t.WORD_EXCEPTIONS = {}, {}
+    t.UNTESTED, t.TESTED_BY, t.WORD_EXCEPTIONS = {}, {}, {}
     for k, v in changes.items():
         setattr(t, k, v)
     return t
@@ -85,6 +85,8 @@ CLEAN = {
     'calls at their door': source('base/env.c', 'static void f(void)\n{\n\ttime(NULL);\n}\n'),
     'calls in tests': {'tests/dns/a_test.c': TEST_HEAD + 'void f(void)\n{\n\topen("x");\n}\n'},
     'typedef of a function pointer': source('dns/a.h', 'typedef int (*visit)(int a);\n'),
+    'listed in two pieces': {'tests/fuzz/name_fuzz.c': HEAD % 'tests/fuzz/name_fuzz.c', 'tests/fuzz/meson.build':
+                             "# SPDX-License-Identifier: MIT\nforeach e : ['name']\n  e + '_fuzz.c'\nendforeach\n"},
     'numbered TODO': source('dns/a.c', '/* TODO(#12): more */\n'),
 }
 
@@ -183,8 +185,10 @@ def no_test_breaches():
             with open(os.path.join(root, path), 'w', encoding='utf-8') as f:
                 f.write(text)
         bare = lint.Lint(root, table()).run()
+        part = lint.Lint(root, table(TESTED_BY={'dns/a.c': 'dns/b_test.c'})).run()
         excepted = lint.Lint(root, table(UNTESTED={'dns/a.c': 'a reason'})).run()
-    ok = len(bare) == 1 and 'has no tests/dns/a_test.c' in bare[0] and not excepted
+    ok = len(bare) == 1 and 'has no tests/dns/a_test.c' in bare[0] and not excepted and \
+        len(part) == 1 and 'has no tests/dns/b_test.c' in part[0]
     print('%s no test' % ('ok  ' if ok else 'FAIL'))
     return ok
 
