@@ -2,12 +2,12 @@
  *
  * daemon/server.c — the listening side of a shard: datagrams, and connections with many queries.
  *
- * A connection answers its messages in the order they came. Answers gather in an output buffer that
- *is sent as one; while it is full, or while a transfer out fills it message by message, the
- *connection stops reading, so that a client that does not read costs one buffer and nothing else.
+ * A connection answers its messages in the order they came. Answers gather in an output buffer that is
+ * sent as one; while it is full, or while a transfer out fills it message by message, what arrives is
+ * held unread. A client that goes on asking without reading is cut off at CONN_HELD_MAX.
  *
- *	READING ----> FULL (receive cancelled, rest of the input held) ----> READING
- *	   \_____________ CLOSING (nothing starts; freed when no operation waits) */
+ *	READING <----> FULL (input is held)
+ *	   \____________\____> CLOSING (nothing starts; freed when no operation waits) */
 #include "daemon/daemon_p.h"
 
 #include <stdio.h>
@@ -17,11 +17,12 @@
 #include "ring/stream.h"
 #include "transfer/xfr_out.h"
 
-#define CONNS_MAX       1024         /* connections a shard */
-#define CONN_OUT_BYTES  (64U * 1024) /* answers gathered before the input waits */
-#define CONN_IDLE_S     15           /* between messages, RFC 7766 §6.2.3 */
-#define CONN_STALL_S    60           /* for the client to take one buffer */
-#define ACCEPT_AGAIN_MS 100          /* after accepting failed */
+#define CONNS_MAX       1024          /* connections a shard */
+#define CONN_OUT_BYTES  (64U * 1024)  /* answers gathered before the input waits */
+#define CONN_HELD_MAX   (128U * 1024) /* input held for a client that does not read */
+#define CONN_IDLE_S     15            /* between messages, RFC 7766 §6.2.3 */
+#define CONN_STALL_S    60            /* for the client to take one buffer */
+#define ACCEPT_AGAIN_MS 100           /* after accepting failed */
 
 struct listener {
 	struct server *server;
@@ -222,10 +223,27 @@ static void conn_take_held(struct conn *c)
 	free(held);
 }
 
+/* What arrives while something is held goes behind it. */
+static enum err conn_input(struct conn *c, struct bytes input)
+{
+	if (c->held == NULL) {
+		conn_take(c, input);
+		return ERR_OK;
+	}
+	if (c->held_len + input.len > CONN_HELD_MAX) {
+		return ERR_BUDGET;
+	}
+	c->held = mem_grow(c->held, c->held_len + input.len);
+	memcpy(c->held + c->held_len, input.at, input.len);
+	c->held_len += input.len;
+	return ERR_OK;
+}
+
 static void conn_on_recv(struct io_op *op, struct io_done done)
 {
 	struct conn *c = container_of(op, struct conn, recv);
 	struct io *io = c->server->shard->io;
+	enum err e = ERR_OK;
 
 	if (c->state == CONN_CLOSING) {
 		io_return(io, done.lease);
@@ -233,19 +251,12 @@ static void conn_on_recv(struct io_op *op, struct io_done done)
 		return;
 	}
 	if (done.err == ERR_OK && done.data.len > 0) {
-		if (c->held != NULL) {
-			/* Arrived before the cancel did: behind what is held. */
-			c->held = mem_grow(c->held, c->held_len + done.data.len);
-			memcpy(c->held + c->held_len, done.data.at, done.data.len);
-			c->held_len += done.data.len;
-		} else {
-			conn_take(c, done.data);
-		}
+		e = conn_input(c, done.data);
 	}
 	io_return(io, done.lease);
 	c->ended = c->ended || done.end;
-	if (done.err != ERR_OK && done.err != ERR_STOPPING) {
-		conn_close(c, done.err);
+	if (done.err != ERR_OK || e != ERR_OK) {
+		conn_close(c, done.err != ERR_OK ? done.err : e);
 		return;
 	}
 	conn_pump(c);
@@ -295,9 +306,7 @@ static void conn_pump(struct conn *c)
 		conn_send(c);
 	}
 	c->state = c->held != NULL || !conn_has_room(c) ? CONN_FULL : CONN_READING;
-	if (c->state == CONN_FULL && c->recv.waiting) {
-		io_cancel(io, &c->recv);
-	} else if (c->state == CONN_READING && !c->recv.waiting && !c->ended) {
+	if (!c->recv.waiting && !c->ended) {
 		io_recv(io, &c->recv, c->socket);
 	}
 	if (c->ended && !c->send.waiting && c->out_len == 0 && c->held == NULL) {
