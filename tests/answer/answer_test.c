@@ -53,6 +53,7 @@ static const char *const zone_text[] = {
 struct fixture {
 	struct env_fake env;
 	struct events events;
+	struct memory_disk *disk;
 	struct epoch *epoch;
 	struct pool *pool;
 	struct store *store;
@@ -135,13 +136,14 @@ static void fixture_init(struct fixture *f)
 	env_fake_init(&f->env, 1);
 	events_init(&f->events, &f->env.env, 2);
 	f->epoch = epoch_new();
+	f->disk = memory_disk_new();
 	pool_options = (struct pool_options){ .env = &f->env.env, .epoch = f->epoch };
 	cr_assert(eq(int, pool_new(&pool_options, &f->pool), ERR_OK));
 	options = (struct store_options){ .env = &f->env.env,
 		                          .events = &f->events,
 		                          .epoch = f->epoch,
 		                          .pool = f->pool,
-		                          .journal = journal_memory_new(),
+		                          .journal = journal_memory_new(f->disk),
 		                          .shard_count = 1,
 		                          .post = post_now };
 	cr_assert(eq(int, store_new(&options, &f->store), ERR_OK));
@@ -158,6 +160,7 @@ static void fixture_fini(struct fixture *f)
 	store_free(f->store);
 	epoch_free(f->epoch);
 	pool_free(f->pool);
+	memory_disk_free(f->disk);
 	free(f->scratch);
 	free(f->rr);
 	free(f->text);
