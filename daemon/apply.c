@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "daemon/daemon_p.h"
+#include "daemon/job_p.h"
 
 struct change {
 	struct zone *zone;

@@ -108,35 +108,6 @@ void shards_free(struct daemon *d);
 /* Carries a store task to a shard (store_options.post). */
 void shard_post_task(void *self, unsigned shard, struct store_task *task);
 
-/* A piece of work for a shard's thread that another thread waits for. Embedded in what the work
- * reads and writes, which is freed by whichever side is done with it last, since the caller may
- * give up. */
-struct shard_job {
-	struct io_mail mail;
-	struct shard *shard;
-	enum err (*fn)(struct shard *s, struct shard_job *job);
-	void (*free_fn)(struct shard_job *job);
-	bool later; /* set by `fn`: the work goes on, job_finish() ends it */
-	enum err err;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool done;
-	unsigned holders;
-};
-
-/* Sends the job to a shard, where it is done when its `fn` returns (but see `later`). ERR_BUSY if
- * the shard's mailbox is full. The caller keeps its hold and gives it up with job_release(). */
-void job_init(struct shard_job *job, enum err (*fn)(struct shard *, struct shard_job *),
-              void (*free_fn)(struct shard_job *));
-MUST_USE enum err job_send(struct shard_job *job, struct shard *s);
-
-/* On the shard: ends a job whose `fn` had set `later`. */
-void job_finish(struct shard_job *job, enum err e);
-
-/* Waits; returns what the job returned, or ERR_BUSY after `deadline_s`. */
-MUST_USE enum err job_wait(struct shard_job *job, unsigned deadline_s);
-void job_release(struct shard_job *job);
-
 /* ---- apply.c ---- */
 
 /* Takes `config` (heap, also on failure). The first: makes keys and policies, before there is a
@@ -159,53 +130,6 @@ void applied_free(struct applied *a);
 /* Told by the disk thread once the journal was read (store_run()). */
 void daemon_loaded(void *self);
 
-/* ---- dispatch.c ---- */
-
-struct inbound {
-	struct bytes message;
-	struct addr peer;
-	bool udp;
-};
-
-enum dispatch {
-	DISPATCH_DROP,     /* no answer */
-	DISPATCH_REPLY,    /* the answer is *reply, in the shard's scratch */
-	DISPATCH_TRANSFER, /* *transfer answers in many messages; the caller's to free */
-};
-
-struct xfr_out;
-
-enum dispatch dispatch_message(struct shard *s, const struct inbound *in, struct bytes *reply,
-                               struct xfr_out **transfer);
-
-/* Logs how a transfer out ended; `zone` was kept by the caller. */
-void dispatch_transfer_ended(struct shard *s, const struct xfr_out *x, const struct addr *to,
-                             uint64_t started_ns, enum err e);
-
-/* ---- server.c ---- */
-
-/* Binds the sockets of one shard; *out is to be closed and freed also on failure. */
-MUST_USE enum err server_new(struct shard *s, struct server **out, char *why, size_t why_cap);
-void server_go(struct server *sv);
-
-/* Ends everything; the ring still has completions of it, so it is freed after io_free(). */
-void server_close(struct server *sv);
-void server_free(struct server *sv);
-
 /* ---- ops.c ---- */
 
 void daemon_control_ops(struct daemon *d, struct control_ops *out);
-
-/* ---- process.c ---- */
-
-/* Gives up root for `user` (a name); a no-op if not root or no user. */
-MUST_USE enum err process_drop(const char *user, char *why, size_t why_cap);
-
-/* Makes a directory (and its parents) that `user` may write. */
-MUST_USE enum err process_make_dir(const char *path, const char *user, char *why, size_t why_cap);
-
-/* Takes as many file descriptors as the hard limit allows. */
-void process_raise_limits(void);
-
-/* Tells the service manager ("READY=1", "STOPPING=1", ...) if there is one (sd_notify(3)). */
-void process_notify(const char *state);

@@ -3,10 +3,11 @@
  * daemon/dispatch.c — hands an inbound message to the room that answers it, or refuses it.
  *
  * Everything in here is bytes from outside: each step that fails has its own answer. */
+#include "daemon/dispatch_p.h"
+
 #include <stdlib.h>
 
 #include "base/arena.h"
-#include "daemon/daemon_p.h"
 #include "transfer/xfr_out.h"
 
 /* A message as far as it could be read. */

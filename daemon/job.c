@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * daemon/job.c — work for a shard that another thread waits for, with a deadline.
- *
- * Two sides hold a job: the caller, and the shard from job_send() until the work is done. The side
- * that lets go last frees it, so a caller that gives up waiting leaves nothing dangling. */
+ * daemon/job.c — jobs, held by two sides, so that a caller who gives up leaves nothing dangling. */
+#include "daemon/job_p.h"
+
 #include <errno.h>
 #include <time.h>
-
-#include "daemon/daemon_p.h"
 
 void job_init(struct shard_job *job, enum err (*fn)(struct shard *, struct shard_job *),
               void (*free_fn)(struct shard_job *))

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "control/control.h"
 #include "daemon/daemon_p.h"
+#include "daemon/process_p.h"
 #include "ring/uring.h"
 #include "zonestore/journal_lmdb.h"
 
@@ -319,6 +320,7 @@ static int run(const char *config_path)
 {
 	struct config *config = config_read_or_tell(config_path);
 	struct daemon *d;
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	char why[WHY_MAX] = "";
 	sigset_t signals;
 	enum err e;
@@ -332,7 +334,7 @@ static int run(const char *config_path)
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGPIPE, &ignore, NULL);
 	process_raise_limits();
 	d = mem_zero(1, sizeof(*d));
 	daemon_init(d, config_path, config);

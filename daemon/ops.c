@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "daemon/daemon_p.h"
+#include "daemon/job_p.h"
 #include "dns/rdata.h"
 
 #define EXPORT_BUFFER_BYTES (RDATA_TEXT_MAX + 2 * NAME_TEXT_MAX)

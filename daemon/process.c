@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * daemon/process.c — the process as the system sees it: whom it runs as, and who watches it. */
+ * daemon/process.c — users, directories, limits, and the service manager. */
+#include "daemon/process_p.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
@@ -13,8 +15,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "daemon/daemon_p.h"
 
 static const struct passwd *find_user(const char *user, char *why, size_t why_cap)
 {

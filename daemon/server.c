@@ -8,7 +8,7 @@
  *
  *	READING <----> FULL (input is held)
  *	   \____________\____> CLOSING (nothing starts; freed when no operation waits) */
-#include "daemon/daemon_p.h"
+#include "daemon/dispatch_p.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "daemon/daemon_p.h"
+#include "daemon/dispatch_p.h"
 #include "ring/uring.h"
 
 static void shard_turn_end(void *self)
