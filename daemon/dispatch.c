@@ -269,6 +269,29 @@ enum dispatch dispatch_message(struct shard *s, const struct inbound *in, struct
 	return out;
 }
 
+static void done_emit(struct shard *s, const struct xfr_out_totals *t, const struct addr *to,
+                      double secs)
+{
+	double rate = (double)t->bytes / (secs > 0.001 ? secs : 0.001);
+	struct event_field fields[10] = {
+		F_NAME("zone", name_bytes(t->zone)),
+		F_ADDR("to", to),
+		F_STR("kind", t->kind),
+		F_UINT("messages", t->messages),
+		F_UINT("records", t->records),
+		F_UINT("bytes", t->bytes),
+		F_REAL("secs", secs),
+		F_UINT("rate", (uint64_t)rate),
+		F_UINT("serial", t->serial.n),
+	};
+	size_t count = 9;
+
+	if (t->key.len > 0) {
+		fields[count++] = F_NAME("key", name_bytes(t->key));
+	}
+	event_emit(&s->d->events, EVENT_XFR_OUT_DONE, fields, count);
+}
+
 void dispatch_transfer_ended(struct shard *s, const struct xfr_out *x, const struct addr *to,
                              uint64_t started_ns, enum err e)
 {
@@ -281,9 +304,5 @@ void dispatch_transfer_ended(struct shard *s, const struct xfr_out *x, const str
 		      F_ADDR("to", to), F_ERR("error", e));
 		return;
 	}
-	EVENT(&s->d->events, EVENT_XFR_OUT_DONE, F_NAME("zone", name_bytes(t.zone)),
-	      F_ADDR("to", to), F_STR("kind", t.kind), F_UINT("messages", t.messages),
-	      F_UINT("records", t.records), F_UINT("bytes", t.bytes), F_REAL("secs", secs),
-	      F_UINT("rate", (uint64_t)((double)t.bytes / (secs > 0.001 ? secs : 0.001))),
-	      F_UINT("serial", t.serial.n), F_NAME("key", t.key));
+	done_emit(s, &t, to, secs);
 }

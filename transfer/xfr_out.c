@@ -238,4 +238,8 @@ enum err xfr_out_next(struct xfr_out *x, uint8_t *buffer, size_t cap, uint64_t n
 void xfr_out_totals(const struct xfr_out *x, struct xfr_out_totals *out)
 {
 	*out = x->totals;
+	out->zone = name_of(&x->question.name);
+	if (x->tsig.key != NULL) {
+		out->key = tsig_key_name(x->tsig.key);
+	}
 }

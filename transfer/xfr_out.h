@@ -43,5 +43,7 @@ struct xfr_out_totals {
 	uint64_t bytes;
 	struct serial serial;
 	const char *kind; /* "AXFR", "IXFR" */
+	struct name zone; /* borrowed, as is the key's name: as long as the generator lives */
+	struct name key;  /* len 0: unsigned */
 };
 void xfr_out_totals(const struct xfr_out *x, struct xfr_out_totals *out);
