@@ -14,7 +14,7 @@ static const char usage[] =
 	"\n"
 	"  status                        the daemon: zones, store, transfers\n"
 	"  zone list [--state STATE]     all zones, or those new, ok, refreshing, failing, "
-        "expired\n"
+	"expired\n"
 	"  zone status NAME...           one zone in detail\n"
 	"  zone refresh NAME...          ask the primaries now\n"
 	"  zone retransfer NAME...       fetch the whole zone now\n"

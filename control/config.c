@@ -64,7 +64,7 @@ static void load_text(struct config_load *l, struct bytes text)
 	}
 	value_map(l, root, sections, ARRAY_LEN(sections), NULL);
 	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
-		const struct node *section = node_find(root, sections[i].name);
+		const struct node *section = yaml_node_find(root, sections[i].name);
 		size_t mark;
 
 		if (section == NULL || readers[i] == NULL) {
@@ -74,7 +74,7 @@ static void load_text(struct config_load *l, struct bytes text)
 		readers[i](l, section);
 		setting_leave(l, mark);
 	}
-	load_zones(l, node_find(root, "zones"), text);
+	load_zones(l, yaml_node_find(root, "zones"), text);
 }
 
 static void load_fini(struct config_load *l)

@@ -107,11 +107,11 @@ static void read_primary(struct config_load *l, const struct node *n)
 	if (!value_map(l, n, settings, ARRAY_LEN(settings), &e)) {
 		return;
 	}
-	if (n->kind != NODE_MAP || node_find(n, "name") == NULL) {
+	if (n->kind != NODE_MAP || yaml_node_find(n, "name") == NULL) {
 		load_error(l, n->line, "a primary needs a name");
 		return;
 	}
-	if (node_find(n, "addresses") == NULL) {
+	if (yaml_node_find(n, "addresses") == NULL) {
 		load_error(l, n->line, "a primary needs addresses");
 		return;
 	}

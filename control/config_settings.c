@@ -123,7 +123,7 @@ static bool read_access(struct config_load *l, const struct node *n, struct conf
 	if (e.address != NULL) {
 		return read_range(l, e.address, &out->range);
 	}
-	if (node_find(n, "key") == NULL) {
+	if (yaml_node_find(n, "key") == NULL) {
 		load_error(l, n->line, "an entry needs an address, a key, or both");
 		return false;
 	}

@@ -49,7 +49,7 @@ static void read_template(struct config_load *l, const struct node *n)
 	if (!value_map(l, n, settings, ARRAY_LEN(settings), &e)) {
 		return;
 	}
-	if (n->kind != NODE_MAP || node_find(n, "name") == NULL) {
+	if (n->kind != NODE_MAP || yaml_node_find(n, "name") == NULL) {
 		load_error(l, n->line, "a template needs a name");
 		return;
 	}

@@ -13,7 +13,7 @@ static const struct {
 	uint64_t seconds;
 } times[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
 
-const struct node *node_find(const struct node *map, const char *name)
+const struct node *yaml_node_find(const struct node *map, const char *name)
 {
 	for (const struct node *key = map->first; key != NULL; key = key->next) {
 		if (key->kind == NODE_TEXT && strcmp(key->text, name) == 0) {

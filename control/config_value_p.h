@@ -76,7 +76,7 @@ void *list_new(struct config_load *l, struct arena *arena, uint32_t line, size_t
                size_t size);
 
 /* The value of `name` in a map, or NULL. */
-const struct node *node_find(const struct node *map, const char *name);
+const struct node *yaml_node_find(const struct node *map, const char *name);
 
 /* `path` as it is meant in the configuration file: relative to the file's folder. False if it is
  * too long. */

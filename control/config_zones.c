@@ -226,7 +226,7 @@ static const struct setting zone_settings[] = {
 /* Finds the template that the entry names; *out NULL if it names none. */
 static bool entry_template(struct config_load *l, const struct node *n, struct zone_template **out)
 {
-	const struct node *name = n->kind == NODE_MAP ? node_find(n, "template") : NULL;
+	const struct node *name = n->kind == NODE_MAP ? yaml_node_find(n, "template") : NULL;
 	size_t mark;
 
 	*out = NULL;
