@@ -4,7 +4,7 @@
  *
  * The ring of provided buffers is mapped and registered by hand, since liburing 2.3 cannot do it.
  * Entry i of the pool is buffer i for ever; giving it back puts its number into the ring again. */
-#include "ring/uring_p.h"
+#include "ring/buffers_p.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -16,7 +16,7 @@ static void *map(size_t len)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static void buffers_unmap(struct buffers *b)
+void buffers_fini(struct buffers *b)
 {
 	if (b->ring != NULL) {
 		munmap(b->ring, b->ring_len);
@@ -24,7 +24,7 @@ static void buffers_unmap(struct buffers *b)
 	if (b->base != NULL) {
 		munmap(b->base, (size_t)b->count * b->len);
 	}
-	*b = (struct buffers){ 0 };
+	*b = (struct buffers){ .group = b->group };
 }
 
 static void buffers_put(struct buffers *b, unsigned n)
@@ -34,24 +34,24 @@ static void buffers_put(struct buffers *b, unsigned n)
 	io_uring_buf_ring_advance(b->ring, 1);
 }
 
-/* Returns 0 or a negative errno. */
-int buffers_init(struct uring *u, enum buffer_group group, unsigned count, unsigned len)
+int buffers_init(struct buffers *b, struct io_uring *ring, unsigned count, unsigned len)
 {
-	struct buffers *b = &u->buffers[group];
-	struct io_uring_buf_reg reg = { .ring_entries = count, .bgid = (uint16_t)group };
+	struct io_uring_buf_reg reg = { .ring_entries = count, .bgid = b->group };
 	int res = -ENOMEM;
 
 	assert(count > 0 && (count & (count - 1)) == 0 && count <= 1U << 15);
-	*b = (struct buffers){ .count = count, .len = len, .group = (uint16_t)group };
+	assert(b->ring == NULL);
+	b->count = count;
+	b->len = len;
 	b->ring_len = count * sizeof(struct io_uring_buf);
 	b->ring = map(b->ring_len);
 	b->base = map((size_t)count * len);
 	if (b->ring != NULL && b->base != NULL) {
 		reg.ring_addr = (uintptr_t)b->ring;
-		res = io_uring_register_buf_ring(&u->ring, &reg, 0);
+		res = io_uring_register_buf_ring(ring, &reg, 0);
 	}
 	if (res < 0) {
-		buffers_unmap(b);
+		buffers_fini(b);
 		return res;
 	}
 	io_uring_buf_ring_init(b->ring);
@@ -59,11 +59,6 @@ int buffers_init(struct uring *u, enum buffer_group group, unsigned count, unsig
 		buffers_put(b, i);
 	}
 	return 0;
-}
-
-void buffers_fini(struct uring *u, enum buffer_group group)
-{
-	buffers_unmap(&u->buffers[group]);
 }
 
 uint8_t *buffers_at(const struct buffers *b, uint32_t cqe_flags)
@@ -79,22 +74,6 @@ void buffers_give(struct buffers *b, const void *at)
 {
 	size_t offset = (size_t)((uintptr_t)at - (uintptr_t)b->base);
 
-	assert(offset < (size_t)b->count * b->len);
+	assert(buffers_have(b, at));
 	buffers_put(b, (unsigned)(offset / b->len));
-}
-
-void uring_give_back(struct io *io, struct io_lease lease)
-{
-	struct uring *u = uring_of(io);
-	uintptr_t at = (uintptr_t)lease.at;
-	const struct buffers *stream = &u->buffers[GROUP_STREAM];
-	uintptr_t base = (uintptr_t)stream->base;
-	bool of_stream = at >= base && at - base < (size_t)stream->count * stream->len;
-
-	if (lease.at == NULL) {
-		return;
-	}
-	assert(lease.at == u->leased); /* once, in the handler that got it */
-	u->leased = NULL;
-	buffers_give(&u->buffers[of_stream ? GROUP_STREAM : GROUP_DATAGRAM], lease.at);
 }

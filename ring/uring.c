@@ -149,6 +149,19 @@ void op_cancel(struct uring *u, struct io_op *op)
 	io_uring_sqe_set_data64(sqe, TAG_NONE);
 }
 
+static void uring_give_back(struct io *io, struct io_lease lease)
+{
+	struct uring *u = uring_of(io);
+	struct buffers *b = &u->buffers[GROUP_STREAM];
+
+	if (lease.at == NULL) {
+		return;
+	}
+	assert(lease.at == u->leased); /* once, in the handler that got it */
+	u->leased = NULL;
+	buffers_give(buffers_have(b, lease.at) ? b : &u->buffers[GROUP_DATAGRAM], lease.at);
+}
+
 static void uring_cancel(struct io *io, struct io_op *op)
 {
 	op_cancel(uring_of(io), op);
@@ -519,7 +532,7 @@ static void uring_fini(struct uring *u)
 		io_uring_queue_exit(&u->ring);
 	}
 	for (int g = 0; g < GROUP_COUNT; g++) {
-		buffers_fini(u, (enum buffer_group)g);
+		buffers_fini(&u->buffers[g]);
 	}
 	sockets_fini(u);
 	datagrams_fini(u);
@@ -616,12 +629,16 @@ static int ring_try(struct uring *u)
 
 static int buffers_fit(struct uring *u, enum buffer_group group, unsigned count, unsigned len)
 {
-	int res = buffers_init(u, group, count, len);
+	struct buffers *b = &u->buffers[group];
+	int res;
+
+	b->group = (uint16_t)group;
+	res = buffers_init(b, &u->ring, count, len);
 
 	while (res == -ENOMEM && count / 2 >= BUFFERS_MIN) {
 		count /= 2;
 		u->info.reduced = true;
-		res = buffers_init(u, group, count, len);
+		res = buffers_init(b, &u->ring, count, len);
 	}
 	return res;
 }

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <stdatomic.h>
 
+#include "ring/buffers_p.h"
 #include "ring/mailbox_p.h"
 #include "ring/uring.h"
 #include "ring/wheel_p.h"
@@ -53,15 +54,6 @@ enum buffer_group {
 	GROUP_STREAM,
 	GROUP_DATAGRAM,
 	GROUP_COUNT,
-};
-
-struct buffers {
-	struct io_uring_buf_ring *ring;
-	size_t ring_len;
-	uint8_t *base;
-	unsigned count; /* a power of two */
-	unsigned len;   /* octets each */
-	uint16_t group;
 };
 
 struct sock {
@@ -168,13 +160,6 @@ static inline bool op_unwanted(const struct io_op *op)
 {
 	return (op->kind & OP_CANCELLED) != 0;
 }
-
-/* buffers.c */
-int buffers_init(struct uring *u, enum buffer_group group, unsigned count, unsigned len);
-void buffers_fini(struct uring *u, enum buffer_group group);
-uint8_t *buffers_at(const struct buffers *b, uint32_t cqe_flags);
-void buffers_give(struct buffers *b, const void *at);
-void uring_give_back(struct io *io, struct io_lease lease);
 
 /* sockets.c */
 struct sock *sock_new(struct uring *u, int fd); /* NULL: too many */
