@@ -97,6 +97,14 @@ SIZE_EXCEPTIONS = {
 
 # Sources that are private parts of one interface -> the test of that interface, below tests/.
 TESTED_BY = {
+    'ring/buffers.c': 'ring/uring_test.c',
+    'ring/io.c': 'ring/uring_test.c',
+    'ring/sim_node.c': 'ring/sim_test.c',
+    'ring/sim_tcp.c': 'ring/sim_test.c',
+    'ring/sim_udp.c': 'ring/sim_test.c',
+    'ring/sockets.c': 'ring/uring_test.c',
+    'ring/tcp.c': 'ring/uring_test.c',
+    'ring/udp.c': 'ring/uring_test.c',
     'dns/rdata_bitmap.c': 'dns/rdata_test.c',
     'dns/rdata_fields.c': 'dns/rdata_test.c',
     'dns/rdata_forms.c': 'dns/rdata_test.c',
@@ -111,24 +119,6 @@ TESTED_BY = {
 
 # Sources without a unit test -> reason.
 UNTESTED = {
-    'ring/buffers.c': 'uring_test.c runs out of them all the time',
-    'ring/io.c': 'io_suite.c, on both implementations',
-    'ring/sim_node.c': 'io_suite.c and sim_test.c',
-    'ring/sim_tcp.c': 'io_suite.c and sim_test.c',
-    'ring/sim_udp.c': 'io_suite.c and sim_test.c',
-    'ring/sockets.c': 'io_suite.c and uring_test.c',
-    'ring/tcp.c': 'io_suite.c and uring_test.c',
-    'ring/udp.c': 'io_suite.c and uring_test.c',
-    'control/control_socket.c': 'the file of the socket: judged by control_test.c',
-    'control/ctl_call.c': 'a command line: judged by axfarmctl_test.c, which runs the program',
-    'control/ctl_status.c': 'a command line: judged by axfarmctl_test.c, which runs the program',
-    'control/ctl_zone.c': 'a command line: judged by axfarmctl_test.c, which runs the program',
-    'dns/rdata_bitmap.c': 'kinds of fields: judged by tests/vectors/rdata.txt in rdata_test.c',
-    'dns/rdata_fields.c': 'kinds of fields: judged by tests/vectors/rdata.txt in rdata_test.c',
-    'dns/rdata_forms.c': 'kinds of fields: judged by tests/vectors/rdata.txt in rdata_test.c',
-    'dns/rdata_loc.c': 'kinds of fields: judged by tests/vectors/rdata.txt in rdata_test.c',
-    'dns/rdata_numbers.c': 'kinds of fields: judged by tests/vectors/rdata.txt in rdata_test.c',
-    'dns/rdata_text.c': 'prints and parses what rdata.h promises: rdata_test.c',
 }
 
 # Words that never stand in sources, and files that may use them all the same.
