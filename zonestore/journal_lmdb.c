@@ -30,8 +30,16 @@
 #define TABLES_MAX      3
 #define LMDB_FREE_TABLE 0 /* LMDB's own */
 #define LMDB_MAIN_TABLE 1
+#define REMAP_COMMITS   256
 #define FILE_MODE       0600
 #define FOLDER_MODE     0700
+
+/* A table keyed by numbers. */
+struct table {
+	MDB_dbi dbi;
+	uint64_t last;        /* highest number ever put: above it, MDB_APPEND fills pages */
+	uint64_t last_before; /* the same when the transaction began */
+};
 
 struct journal_lmdb {
 	struct journal journal;
@@ -40,15 +48,14 @@ struct journal_lmdb {
 	MDB_txn *read;  /* kept for reuse; live while `reading` */
 	bool reading;
 	bool scanning;
-	MDB_dbi nodes;
-	MDB_dbi zones;
+	struct table nodes;
+	struct table zones;
 	MDB_dbi meta;
-	uint64_t last_seq;        /* highest node that was ever put: above it, MDB_APPEND */
-	uint64_t last_seq_before; /* the same when the transaction began */
 	uint64_t map_bytes;
 	uint64_t map_max_bytes;
 	bool grow; /* the last transaction met the end of the map */
 	uint64_t commits;
+	uint64_t remap_at; /* commits after which the map is let go of */
 	int lock_fd;
 	char path[];
 };
@@ -235,27 +242,36 @@ static int file_check(struct journal_lmdb *l)
 	return rc;
 }
 
-static int tables_open(struct journal_lmdb *l, MDB_txn *txn)
+static int table_open(MDB_txn *txn, const char *name, struct table *out)
 {
 	MDB_cursor *cursor;
 	MDB_val key;
 	MDB_val value;
 	int rc;
 
-	if ((rc = mdb_dbi_open(txn, "nodes", MDB_CREATE | MDB_INTEGERKEY, &l->nodes)) != 0 ||
-	    (rc = mdb_dbi_open(txn, "zones", MDB_CREATE | MDB_INTEGERKEY, &l->zones)) != 0 ||
-	    (rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &l->meta)) != 0 ||
-	    (rc = mdb_cursor_open(txn, l->nodes, &cursor)) != 0) {
+	if ((rc = mdb_dbi_open(txn, name, MDB_CREATE | MDB_INTEGERKEY, &out->dbi)) != 0 ||
+	    (rc = mdb_cursor_open(txn, out->dbi, &cursor)) != 0) {
 		return rc;
 	}
 	rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
 	if (rc == 0 && key.mv_size == sizeof(uint64_t)) {
-		uint64_t seq;
-		memcpy(&seq, key.mv_data, sizeof(seq));
-		l->last_seq = seq > l->last_seq ? seq : l->last_seq;
+		uint64_t number;
+		memcpy(&number, key.mv_data, sizeof(number));
+		out->last = number > out->last ? number : out->last;
 	}
 	mdb_cursor_close(cursor);
 	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int tables_open(struct journal_lmdb *l, MDB_txn *txn)
+{
+	int rc;
+
+	if ((rc = table_open(txn, "nodes", &l->nodes)) != 0 ||
+	    (rc = table_open(txn, "zones", &l->zones)) != 0) {
+		return rc;
+	}
+	return mdb_dbi_open(txn, "meta", MDB_CREATE, &l->meta);
 }
 
 /* Checks the format, or writes it into a new database. `*found` is what stands there. */
@@ -376,6 +392,19 @@ static int read_begin(struct journal_lmdb *l)
 	return rc;
 }
 
+/* Maps the file anew. Pages of it that were read no longer count as this process's memory; the
+ * system keeps those that it has room for. No transaction is open. */
+static int map_set(struct journal_lmdb *l, uint64_t want)
+{
+	int rc = mdb_env_set_mapsize(l->env, want);
+
+	if (rc == 0) {
+		l->map_bytes = want;
+		l->remap_at = l->commits + REMAP_COMMITS;
+	}
+	return rc;
+}
+
 /* Grows the map if the next transaction may not fit. No transaction is open. */
 static int map_make_room(struct journal_lmdb *l)
 {
@@ -395,14 +424,10 @@ static int map_make_room(struct journal_lmdb *l)
 		l->grow = false;
 	}
 	l->grow = false;
-	if (want == l->map_bytes) {
+	if (want == l->map_bytes && l->commits < l->remap_at) {
 		return 0;
 	}
-	rc = mdb_env_set_mapsize(l->env, want);
-	if (rc == 0) {
-		l->map_bytes = want;
-	}
-	return rc;
+	return map_set(l, want);
 }
 
 static enum err lmdb_begin(struct journal *j)
@@ -429,7 +454,8 @@ static enum err lmdb_begin(struct journal *j)
 		env_close(l);
 		return err_from_lmdb(l, rc);
 	}
-	l->last_seq_before = l->last_seq;
+	l->nodes.last_before = l->nodes.last;
+	l->zones.last_before = l->zones.last;
 	return ERR_OK;
 }
 
@@ -443,6 +469,13 @@ static enum err write_failed(struct journal_lmdb *l, int rc)
 	return err_from_lmdb(l, rc);
 }
 
+/* Nothing was put after all. */
+static void tables_undo(struct journal_lmdb *l)
+{
+	l->nodes.last = l->nodes.last_before;
+	l->zones.last = l->zones.last_before;
+}
+
 static enum err lmdb_commit(struct journal *j)
 {
 	struct journal_lmdb *l = lmdb_of(j);
@@ -453,7 +486,7 @@ static enum err lmdb_commit(struct journal *j)
 	l->write = NULL;
 	if (rc != 0) {
 		enum err e = write_failed(l, rc);
-		l->last_seq = l->last_seq_before;
+		tables_undo(l);
 		env_close(l);
 		return e;
 	}
@@ -468,7 +501,7 @@ static void lmdb_abort(struct journal *j)
 	assert(l->write != NULL);
 	mdb_txn_abort(l->write);
 	l->write = NULL;
-	l->last_seq = l->last_seq_before;
+	tables_undo(l);
 }
 
 /* ---- tables ---- */
@@ -484,7 +517,20 @@ static enum err table_put(struct journal_lmdb *l, MDB_dbi dbi, MDB_val key, stru
 	return rc == 0 ? ERR_OK : write_failed(l, rc);
 }
 
-static enum err table_drop(struct journal_lmdb *l, MDB_dbi dbi, uint64_t number)
+static enum err number_put(struct journal_lmdb *l, struct table *t, uint64_t number,
+                           struct bytes value)
+{
+	MDB_val key = { sizeof(number), &number };
+
+	if (number <= t->last) {
+		return table_put(l, t->dbi, key, value, 0);
+	}
+	TRY(table_put(l, t->dbi, key, value, MDB_APPEND));
+	t->last = number;
+	return ERR_OK;
+}
+
+static enum err number_drop(struct journal_lmdb *l, MDB_dbi dbi, uint64_t number)
 {
 	MDB_val key = { sizeof(number), &number };
 	int rc;
@@ -535,47 +581,39 @@ static enum err table_scan(struct journal_lmdb *l, MDB_dbi dbi, journal_visit vi
 	mdb_cursor_close(cursor);
 	l->scanning = false;
 	read_end(l);
+	(void)map_set(l, l->map_bytes); /* the whole table was read: see there */
 	return e != ERR_OK || rc == MDB_NOTFOUND ? e : err_from_lmdb(l, rc);
 }
 
 static enum err lmdb_put_node(struct journal *j, uint64_t seq, struct bytes value)
 {
-	struct journal_lmdb *l = lmdb_of(j);
-	MDB_val key = { sizeof(seq), &seq };
-
-	if (seq <= l->last_seq) {
-		return table_put(l, l->nodes, key, value, 0);
-	}
-	TRY(table_put(l, l->nodes, key, value, MDB_APPEND));
-	l->last_seq = seq;
-	return ERR_OK;
+	return number_put(lmdb_of(j), &lmdb_of(j)->nodes, seq, value);
 }
 
 static enum err lmdb_drop_node(struct journal *j, uint64_t seq)
 {
-	return table_drop(lmdb_of(j), lmdb_of(j)->nodes, seq);
+	return number_drop(lmdb_of(j), lmdb_of(j)->nodes.dbi, seq);
 }
 
 static enum err lmdb_get_node(struct journal *j, uint64_t seq, struct bytes *out)
 {
-	return table_get(lmdb_of(j), lmdb_of(j)->nodes, (MDB_val){ sizeof(seq), &seq }, out);
+	return table_get(lmdb_of(j), lmdb_of(j)->nodes.dbi, (MDB_val){ sizeof(seq), &seq }, out);
 }
 
 static enum err lmdb_put_zone(struct journal *j, uint64_t number, struct bytes value)
 {
-	MDB_val key = { sizeof(number), &number };
-
-	return table_put(lmdb_of(j), lmdb_of(j)->zones, key, value, 0);
+	return number_put(lmdb_of(j), &lmdb_of(j)->zones, number, value);
 }
 
 static enum err lmdb_drop_zone(struct journal *j, uint64_t number)
 {
-	return table_drop(lmdb_of(j), lmdb_of(j)->zones, number);
+	return number_drop(lmdb_of(j), lmdb_of(j)->zones.dbi, number);
 }
 
 static enum err lmdb_get_zone(struct journal *j, uint64_t number, struct bytes *out)
 {
-	return table_get(lmdb_of(j), lmdb_of(j)->zones, (MDB_val){ sizeof(number), &number }, out);
+	return table_get(lmdb_of(j), lmdb_of(j)->zones.dbi, (MDB_val){ sizeof(number), &number },
+	                 out);
 }
 
 static MDB_val name_key(const char *name)
@@ -595,18 +633,19 @@ static enum err lmdb_get_meta(struct journal *j, const char *name, struct bytes 
 
 static enum err lmdb_scan_nodes(struct journal *j, journal_visit visit, void *self)
 {
-	return table_scan(lmdb_of(j), lmdb_of(j)->nodes, visit, self);
+	return table_scan(lmdb_of(j), lmdb_of(j)->nodes.dbi, visit, self);
 }
 
 static enum err lmdb_scan_zones(struct journal *j, journal_visit visit, void *self)
 {
-	return table_scan(lmdb_of(j), lmdb_of(j)->zones, visit, self);
+	return table_scan(lmdb_of(j), lmdb_of(j)->zones.dbi, visit, self);
 }
 
 static void lmdb_stats(struct journal *j, struct journal_stats *out)
 {
 	struct journal_lmdb *l = lmdb_of(j);
-	const MDB_dbi tables[] = { LMDB_FREE_TABLE, LMDB_MAIN_TABLE, l->nodes, l->zones, l->meta };
+	const MDB_dbi tables[] = { LMDB_FREE_TABLE, LMDB_MAIN_TABLE, l->nodes.dbi, l->zones.dbi,
+		                   l->meta };
 	MDB_envinfo info;
 	MDB_stat s = { 0 };
 
