@@ -165,13 +165,13 @@ static void zone_lines(struct config_load *l, const struct config_file *f, uint3
 	}
 }
 
-/* Remembers a file's name for what is said about its lines; returns its index. */
-static uint32_t zone_file_add(struct config_load *l, const char *path)
+/* Remembers a file's name for what is said about its lines; returns the copy. */
+static const char *zone_file_add(struct config_load *l, const char *path)
 {
 	l->zone_files = mem_grow(l->zone_files, (l->zone_file_count + 1) * sizeof(char *));
 	l->zone_files[l->zone_file_count] = mem_new(strlen(path) + 1);
 	memcpy(l->zone_files[l->zone_file_count], path, strlen(path) + 1);
-	return (uint32_t)l->zone_file_count++;
+	return l->zone_files[l->zone_file_count++];
 }
 
 static void zone_file_read(struct config_load *l, const struct zone_entry *e)
@@ -192,7 +192,7 @@ static void zone_file_read(struct config_load *l, const struct zone_entry *e)
 		load_error(l, e->file->line, "cannot read %.200s: %s", path, why);
 		return;
 	}
-	l->file = l->zone_files[zone_file_add(l, path)];
+	l->file = zone_file_add(l, path);
 	zone_lines(l, &f, e->index);
 	l->file = file;
 	free(f.text);
