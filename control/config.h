@@ -6,7 +6,7 @@
  * tells up to ten errors, each with file, line, setting, and what would be right. Names have become
  * indices and wire form, sizes have become octets, times seconds. Zones with equal settings share
  * one struct config_settings, and names of zones stand one after the other, so that a million zones
- * take some 35 octets each. docs/man/axfarm.yaml.5 describes the settings.
+ * take some 56 octets each. docs/man/axfarm.yaml.5 describes the settings.
  *
  * Ownership: config_load() fills a struct that the caller owns; config_fini() frees what it holds,
  * also of {0}, and wipes the secrets. Everything in it is immutable and lives as long as it. */
@@ -92,6 +92,12 @@ struct config_settings {
 	struct config_limits limits;
 };
 
+/* A place in the index of zones. */
+struct config_slot {
+	uint32_t zone; /* + 1; 0 is empty */
+	uint32_t hash; /* of the apex: most other names differ here already */
+};
+
 struct config_zone {
 	uint32_t name_at;  /* into zone_names */
 	uint32_t settings; /* index into settings */
@@ -129,7 +135,7 @@ struct config {
 	/* Storage behind the accessors below. */
 	uint8_t *zone_names; /* wire form, one after the other */
 	size_t zone_names_len;
-	uint32_t *zone_index; /* open addressing: zone + 1, 0 is empty */
+	struct config_slot *zone_index; /* open addressing */
 	size_t zone_index_cap;
 	uint64_t zone_seed;
 	struct arena arena; /* arrays */

@@ -35,9 +35,8 @@ void *list_new(struct config_load *l, struct arena *arena, uint32_t line, size_t
 	return list;
 }
 
-/* Finds the setting that a key names, or complains. */
-static const struct setting *setting_find(struct config_load *l, const struct node *key,
-                                          const struct setting *settings, size_t count)
+static void setting_unknown(struct config_load *l, const struct node *key,
+                            const struct setting *settings, size_t count)
 {
 	struct suggestion near = { .for_text = key->text };
 	char quoted[CONFIG_QUOTE_MAX], hint[CONFIG_QUOTE_MAX];
@@ -45,9 +44,6 @@ static const struct setting *setting_find(struct config_load *l, const struct no
 	struct writer w = writer_of(known, sizeof(known) - 1);
 
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(settings[i].name, key->text) == 0) {
-			return &settings[i];
-		}
 		suggestion_try(&near, settings[i].name);
 		if (!writer_str(&w, i > 0 ? ", " : "") || !writer_str(&w, settings[i].name)) {
 			w.len = 0;
@@ -61,6 +57,18 @@ static const struct setting *setting_find(struct config_load *l, const struct no
 	} else {
 		load_error(l, key->line, "unknown setting %s; known are %s", quoted, known);
 	}
+}
+
+/* Finds the setting that a key names, or complains. */
+static const struct setting *setting_find(struct config_load *l, const struct node *key,
+                                          const struct setting *settings, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(settings[i].name, key->text) == 0) {
+			return &settings[i];
+		}
+	}
+	setting_unknown(l, key, settings, count);
 	return NULL;
 }
 
@@ -396,29 +404,32 @@ bool value_choice(struct config_load *l, const struct node *n, const char *const
 	return false;
 }
 
-bool value_name(struct config_load *l, uint32_t line, struct bytes text, struct name_buf *out)
+/* What is wrong with a name, but for its labels; NULL if nothing is. */
+static const char *name_complaint(struct bytes text)
 {
-	char quoted[CONFIG_QUOTE_MAX];
-
-	quote((const char *)text.at, text.len, quoted);
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.at[i] >= 0x80) {
-			load_error(l, line,
-			           "%s has characters beyond ASCII; write its A-labels (xn--...)",
-			           quoted);
-			return false;
+			return "has characters beyond ASCII; write its A-labels (xn--...)";
 		}
 		if (text.at[i] <= ' ' || text.at[i] == 0x7f) {
-			load_error(l, line, "%s is not a domain name: it holds a space", quoted);
-			return false;
+			return "is not a domain name: it holds a space";
 		}
 	}
+	return NULL;
+}
+
+bool value_name(struct config_load *l, uint32_t line, struct bytes text, struct name_buf *out)
+{
+	const char *wrong = name_complaint(text);
+	char quoted[CONFIG_QUOTE_MAX];
+
 	/* "@" is the origin in a zone file and nothing here. */
-	if (text.len == 0 || (text.len == 1 && text.at[0] == '@') ||
-	    name_parse(text, NULL, out) != ERR_OK) {
-		load_error(l, line,
-		           "%s is not a domain name: labels have 1 to 63 octets, names at most 255",
-		           quoted);
+	if (wrong == NULL && (text.len == 0 || (text.len == 1 && text.at[0] == '@') ||
+	                      name_parse(text, NULL, out) != ERR_OK)) {
+		wrong = "is not a domain name: labels have 1 to 63 octets, names at most 255";
+	}
+	if (wrong != NULL) {
+		load_error(l, line, "%s %s", quote((const char *)text.at, text.len, quoted), wrong);
 		return false;
 	}
 	return true;

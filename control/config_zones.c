@@ -27,45 +27,63 @@ struct name config_zone_name(const struct config *c, size_t zone)
 	return n;
 }
 
-/* The place in the index where the apex is, or would be. */
-static size_t zone_slot(const struct config *c, struct name apex)
+static uint32_t zone_hash(const struct config *c, struct name apex)
 {
-	size_t slot = name_hash(c->zone_seed, apex) & (c->zone_index_cap - 1);
+	return (uint32_t)name_hash(c->zone_seed, apex);
+}
 
-	while (c->zone_index[slot] != 0 &&
-	       !name_equal(config_zone_name(c, c->zone_index[slot] - 1), apex)) {
-		slot = (slot + 1) & (c->zone_index_cap - 1);
+/* The place in the index where the apex is, or would be. */
+static size_t zone_slot(const struct config *c, struct name apex, uint32_t hash)
+{
+	size_t mask = c->zone_index_cap - 1;
+	size_t at = hash & mask;
+
+	for (; c->zone_index[at].zone != 0; at = (at + 1) & mask) {
+		if (c->zone_index[at].hash == hash &&
+		    name_equal(config_zone_name(c, c->zone_index[at].zone - 1), apex)) {
+			break;
+		}
 	}
-	return slot;
+	return at;
 }
 
 bool config_zone_find(const struct config *c, struct name apex, size_t *zone)
 {
-	size_t slot;
+	size_t at;
 
 	if (c->zone_index_cap == 0) {
 		return false;
 	}
-	slot = zone_slot(c, apex);
-	if (c->zone_index[slot] == 0) {
+	at = zone_slot(c, apex, zone_hash(c, apex));
+	if (c->zone_index[at].zone == 0) {
 		return false;
 	}
-	*zone = c->zone_index[slot] - 1;
+	*zone = c->zone_index[at].zone - 1;
 	return true;
 }
 
 /* Keeps at least a third of the index empty. */
 static void zone_index_grow(struct config *c)
 {
-	if (c->zone_count * 3 < c->zone_index_cap * 2) {
+	struct config_slot *old = c->zone_index;
+	size_t old_cap = c->zone_index_cap;
+
+	if (c->zone_count * 3 < old_cap * 2) {
 		return;
 	}
-	free(c->zone_index);
-	c->zone_index_cap = c->zone_index_cap == 0 ? 64 : c->zone_index_cap * 2;
+	c->zone_index_cap = old_cap == 0 ? 64 : old_cap * 2;
 	c->zone_index = mem_zero(c->zone_index_cap, sizeof(*c->zone_index));
-	for (size_t i = 0; i < c->zone_count; i++) {
-		c->zone_index[zone_slot(c, config_zone_name(c, i))] = (uint32_t)i + 1;
+	for (size_t i = 0; i < old_cap; i++) {
+		size_t at = old[i].hash & (c->zone_index_cap - 1);
+
+		while (old[i].zone != 0 && c->zone_index[at].zone != 0) {
+			at = (at + 1) & (c->zone_index_cap - 1);
+		}
+		if (old[i].zone != 0) {
+			c->zone_index[at] = old[i];
+		}
 	}
+	free(old);
 }
 
 static void zone_room(struct config_load *l, size_t name_len)
@@ -91,7 +109,8 @@ static void zone_add(struct config_load *l, struct name apex, uint32_t settings,
 	struct config *c = l->c;
 	char text[NAME_TEXT_MAX];
 	struct writer w = writer_of(text, sizeof(text));
-	size_t slot;
+	uint32_t hash = zone_hash(c, apex);
+	size_t at;
 
 	if (c->zone_count == CONFIG_ZONES_MAX || c->zone_names_len > UINT32_MAX - NAME_MAX_LEN) {
 		if (!l->errors->more) {
@@ -101,9 +120,9 @@ static void zone_add(struct config_load *l, struct name apex, uint32_t settings,
 		return;
 	}
 	zone_index_grow(c);
-	slot = zone_slot(c, apex);
-	if (c->zone_index[slot] != 0) {
-		struct zone_origin first = l->zone_origins[c->zone_index[slot] - 1];
+	at = zone_slot(c, apex, hash);
+	if (c->zone_index[at].zone != 0) {
+		struct zone_origin first = l->zone_origins[c->zone_index[at].zone - 1];
 
 		if (!name_print(apex, &w)) {
 			w.len = 0;
@@ -117,7 +136,7 @@ static void zone_add(struct config_load *l, struct name apex, uint32_t settings,
 	c->zones[c->zone_count] = (struct config_zone){ (uint32_t)c->zone_names_len, settings };
 	l->zone_origins[c->zone_count] = origin;
 	c->zone_names_len += apex.len;
-	c->zone_index[slot] = (uint32_t)++c->zone_count;
+	c->zone_index[at] = (struct config_slot){ (uint32_t)++c->zone_count, hash };
 }
 
 static bool is_blank(char c)
