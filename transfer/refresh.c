@@ -445,8 +445,8 @@ void refresh_start(struct transfer *t, struct zone *zone)
 	link_init(&z->link);
 	zone_set_engine(zone, z);
 	due_set(&t->due, &z->due, DUE_NEVER);
-	if (snap != NULL && is_expired(z, &timers)) {
-		expire(z);
+	if (snap != NULL && (zone_expired(zone) || is_expired(z, &timers))) {
+		expire(z); /* the store may have seen it while loading, but tells nobody */
 	}
 	if (!schedule_of(z, snap, &s) || timers.notified || zone_expired(zone)) {
 		round_begin(z);
