@@ -310,7 +310,8 @@ static enum err add_zones(struct daemon *d, struct applied *a, struct batch **ba
 
 		if (zone == NULL) {
 			TRY(store_add(d->store, apex, &zone));
-			zone_set_policy(zone, policy);
+			/* The zone's reference; its engine takes it over. */
+			zone_set_policy(zone, zone_policy_ref(policy));
 			count->added++;
 			batch_add(batches, zone, policy);
 		} else if (zone_policy(zone) != policy) {

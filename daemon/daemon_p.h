@@ -91,8 +91,10 @@ struct daemon {
 	pthread_cond_t changed;
 	unsigned shards_ready; /* have their sockets, or failed */
 	enum err start_err;
+	unsigned shards_ended; /* have left their turns */
 	bool go;
 	bool stop;
+	bool teardown;
 	bool store_ready; /* the journal was read */
 	char why[256];    /* why a shard could not start */
 };
@@ -102,8 +104,8 @@ struct daemon {
 /* Starts shard threads: each makes its ring and binds its sockets, then waits for shards_go(). */
 MUST_USE enum err shards_start(struct daemon *d);
 void shards_go(struct daemon *d);
-void shards_stop(struct daemon *d); /* ends and joins the threads; rings stay for late mails */
-void shards_free(struct daemon *d);
+void shards_stop(struct daemon *d); /* ends their turns; rings stay for late mails */
+void shards_free(struct daemon *d); /* ends their threads; nobody posts any more */
 
 /* Carries a store task to a shard (store_options.post). */
 void shard_post_task(void *self, unsigned shard, struct store_task *task);

@@ -102,6 +102,21 @@ static void shard_run(struct shard *s)
 	transfer_free(s->transfer);
 }
 
+/* Says that the turns are over and waits until every other thread has nothing to post any more. */
+static void shard_ended(struct shard *s)
+{
+	struct daemon *d = s->d;
+
+	epoch_offline(d->epoch, s->epoch_slot);
+	pthread_mutex_lock(&d->lock);
+	d->shards_ended++;
+	pthread_cond_broadcast(&d->changed);
+	while (!d->teardown) {
+		pthread_cond_wait(&d->changed, &d->lock);
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
 static void *shard_main(void *arg)
 {
 	struct shard *s = arg;
@@ -117,7 +132,13 @@ static void *shard_main(void *arg)
 	} else if (s->server != NULL) {
 		server_close(s->server);
 	}
-	epoch_offline(s->d->epoch, s->epoch_slot);
+	shard_ended(s);
+	if (s->io != NULL) {
+		io_free(s->io); /* runs the last completions */
+		s->io = NULL;
+	}
+	server_free(s->server);
+	free(s->scratch);
 	return NULL;
 }
 
@@ -150,32 +171,48 @@ void shards_go(struct daemon *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
+static unsigned shards_running(const struct daemon *d)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < d->shard_count; i++) {
+		count += d->shards[i].started ? 1 : 0;
+	}
+	return count;
+}
+
 void shards_stop(struct daemon *d)
 {
+	unsigned running = shards_running(d);
+
 	pthread_mutex_lock(&d->lock);
 	d->stop = true;
 	pthread_cond_broadcast(&d->changed);
+	while (d->shards_ready < running) {
+		pthread_cond_wait(&d->changed, &d->lock);
+	}
 	pthread_mutex_unlock(&d->lock);
 	for (unsigned i = 0; i < d->shard_count; i++) {
-		struct shard *s = &d->shards[i];
-		if (s->started && s->io != NULL) {
-			io_stop(s->io);
-		}
-		if (s->started) {
-			pthread_join(s->thread, NULL);
-			s->started = false;
+		if (d->shards[i].started && d->shards[i].io != NULL) {
+			io_stop(d->shards[i].io);
 		}
 	}
+	pthread_mutex_lock(&d->lock);
+	while (d->shards_ended < running) {
+		pthread_cond_wait(&d->changed, &d->lock);
+	}
+	pthread_mutex_unlock(&d->lock);
 }
 
 void shards_free(struct daemon *d)
 {
+	pthread_mutex_lock(&d->lock);
+	d->teardown = true;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
 	for (unsigned i = 0; i < d->shard_count; i++) {
-		struct shard *s = &d->shards[i];
-		if (s->io != NULL) {
-			io_free(s->io);
+		if (d->shards[i].started) {
+			pthread_join(d->shards[i].thread, NULL);
 		}
-		server_free(s->server);
-		free(s->scratch);
 	}
 }

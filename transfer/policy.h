@@ -71,7 +71,8 @@ void zone_policy_unref(struct zone_policy *p);
 bool zone_policy_refetch(const struct zone_policy *a, const struct zone_policy *b);
 bool zone_policy_equal(const struct zone_policy *a, const struct zone_policy *b);
 
-/* May `from`, having signed with `key` (NULL: unsigned), notify / transfer? */
+/* May `from`, having signed with `key` (NULL: unsigned), notify / transfer? The primaries may notify from
+ * their addresses, signed or not. */
 bool policy_may_notify(const struct zone_policy *p, const struct addr *from,
                        const struct tsig_key *key);
 bool policy_may_transfer(const struct zone_policy *p, const struct addr *from,

@@ -70,9 +70,9 @@ TEST(policy, judges_who_may_notify)
 		bool want;
 	} cases[] = {
 		{ "192.0.2.1@53", NULL, true },    { "192.0.2.1@40000", NULL, true },
-		{ "192.0.2.1@53", k2, true },      { "192.0.2.2@53", NULL, false },
-		{ "192.0.2.2@53", k1, true },      { "192.0.2.2@53", k2, false },
-		{ "192.0.2.2@53", forged, false }, { "198.51.100.77@1", NULL, true },
+		{ "192.0.2.1@53", k2, true },      { "192.0.2.2@53", NULL, true },
+		{ "192.0.2.2@53", k1, true },      { "192.0.2.2@53", k2, true },
+		{ "192.0.2.2@53", forged, true },  { "198.51.100.77@1", NULL, true },
 		{ "198.51.101.0@1", NULL, false }, { "203.0.113.5@1", NULL, false },
 		{ "203.0.113.5@1", k2, true },     { "203.0.113.10@1", k2, false },
 		{ "2001:db8::1@53", NULL, false },
