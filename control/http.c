@@ -63,7 +63,9 @@ static unsigned status_of(enum err e)
 
 enum MHD_Result http_fail(struct MHD_Connection *connection, enum err e)
 {
-	return http_error(connection, status_of(e), err_code(e), err_text(e));
+	const char *text = e == ERR_NOT_FOUND ? "there is no such zone" : err_text(e);
+
+	return http_error(connection, status_of(e), err_code(e), text);
 }
 
 /* Paths are cut before they are unescaped: a zone's name may hold a "/" (RFC 2317). */

@@ -171,7 +171,10 @@ enum MHD_Result http_export(struct control *c, struct MHD_Connection *connection
 	e = export_begun(x);
 	if (e != ERR_OK) {
 		export_free(x);
-		return http_fail(connection, e);
+		return e == ERR_NOT_FOUND
+		               ? http_error(connection, MHD_HTTP_NOT_FOUND, err_code(e),
+		                            "there is no such zone, or nothing of it is served")
+		               : http_fail(connection, e);
 	}
 	return export_queue(x, connection);
 }

@@ -89,9 +89,11 @@ TEST(axfarmctl, exits_with_what_the_answer_is)
 		{ "zone status a..b", 1, "", "axfarmctl: a..b: this is not a domain name\n" },
 		{ "zone refresh zone1.example", 0, "zone1.example.: refresh begun\n", "" },
 		{ "zone retransfer zone1.example", 0, "zone1.example.: retransfer begun\n", "" },
-		{ "zone refresh none.example", 1, "", "axfarmctl: none.example: " },
+		{ "zone refresh none.example", 1, "",
+		  "axfarmctl: none.example: there is no such zone\n" },
 		{ "zone export zone1.example", 0, "abcdefghijklmnopqrstuvwabc", "" },
-		{ "zone export none.example", 1, "", "axfarmctl: none.example: " },
+		{ "zone export none.example", 1, "",
+		  "axfarmctl: none.example: there is no such zone, or nothing of it is served\n" },
 		{ "reload", 0, "reloaded: 10 zones, 3 added, 2 removed, 1 changed\n", "" },
 		{ "stop", 0, "the daemon is stopping\n", "" },
 		{ "--version", 0, "axfarmctl " AXFARM_VERSION "\n", "" },
@@ -141,8 +143,8 @@ TEST(axfarmctl, lists_more_zones_than_a_page)
 	}
 	cr_expect(eq(sz, lines, 2501));
 	cr_expect(strchr(r.out, '\033') == NULL, "no colours but on a terminal");
-	cr_expect(strstr(r.out, "\nzone3.example.              failing     4294967293       12  ") !=
-	                  NULL,
+	cr_expect(strstr(r.out,
+	                 "\nzone3.example.              failing     4294967293       12  ") != NULL,
 	          "%.600s", r.out);
 	run_fini(&r);
 	r = ctl(&d, "zone list --json");
