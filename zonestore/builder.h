@@ -33,6 +33,7 @@ struct pool_stats {
 	uint64_t nodes;
 	uint64_t body_bytes; /* with headers and rounding */
 	uint64_t node_bytes;
+	uint64_t snapshot_bytes;
 	uint64_t table_bytes;
 	uint64_t mapped_bytes; /* taken from the system */
 };

@@ -8,6 +8,8 @@
  * with the key says where the next one stands, unless both share exactly that much. */
 #include "zonestore/snapshot_p.h"
 
+#define DESCEND_FETCH 512 /* octets of a node that are fetched as soon as it is known */
+
 /* The end of a search. */
 struct seek {
 	bool exact;
@@ -22,6 +24,7 @@ struct seek {
 	const uint32_t *cut_links; /* NULL: none */
 	unsigned cut_sets;
 	size_t cut_len;
+	uint8_t cut_flags;
 };
 
 /* Walks down to the leaf; *next is the first key of the leaf after it, empty if it is the last. */
@@ -37,6 +40,9 @@ static const struct node *descend(const struct pool *pool, struct node_handle ro
 			*next = branch_key(n, i + 1);
 		}
 		n = node_at(pool, (struct node_handle){ n->links[i] });
+		for (size_t line = 0; line < DESCEND_FETCH; line += 64) {
+			__builtin_prefetch((const uint8_t *)n + line);
+		}
 	}
 	return n;
 }
@@ -70,10 +76,11 @@ static void seek_note(struct seek *s, const struct leaf_entry *e, const uint32_t
 {
 	size_t len = e->shared + e->rest.len;
 
-	if ((e->flags & ENTRY_CUT) != 0 && len > 0 && s->cut_links == NULL) {
+	if ((e->flags & (ENTRY_NS | ENTRY_DNAME)) != 0 && len > 0 && s->cut_links == NULL) {
 		s->cut_links = links;
 		s->cut_sets = e->sets;
 		s->cut_len = len;
+		s->cut_flags = e->flags;
 	}
 }
 
@@ -136,14 +143,6 @@ static struct owner_view view_of(const struct snapshot *snap, const uint32_t *li
 		                    .tree = (uint8_t)tree };
 }
 
-static bool has_set(const struct snapshot *snap, const uint32_t *links, unsigned sets,
-                    uint16_t type)
-{
-	struct set_kind kind = { (uint32_t)type << 16 };
-
-	return sets_find(snap->pool, links, sets, kind).n != 0;
-}
-
 bool snapshot_owner(const struct snapshot *snap, struct name owner, struct owner_view *out)
 {
 	struct key key;
@@ -182,39 +181,46 @@ static void quest_found(const struct quest *q, enum snapshot_match match, const 
 	};
 }
 
+/* An owner above the key. */
+struct above {
+	const uint32_t *links;
+	unsigned sets;
+	uint8_t flags;
+	size_t len; /* of its key */
+};
+
 /* Judges an owner above the key: true if the walk from the apex ends there. */
-static bool quest_stops(const struct quest *q, const uint32_t *links, unsigned sets, size_t len)
+static bool quest_stops(const struct quest *q, struct above a)
 {
-	if (len > 0 && !q->below_cuts && has_set(q->snap, links, sets, TYPE_NS)) {
-		quest_found(q, SNAPSHOT_REFERRAL, links, sets, len);
+	if (a.len > 0 && !q->below_cuts && (a.flags & ENTRY_NS) != 0) {
+		quest_found(q, SNAPSHOT_REFERRAL, a.links, a.sets, a.len);
 		return true;
 	}
-	if (has_set(q->snap, links, sets, TYPE_DNAME)) {
-		quest_found(q, SNAPSHOT_DNAME, links, sets, len);
+	if ((a.flags & ENTRY_DNAME) != 0) {
+		quest_found(q, SNAPSHOT_DNAME, a.links, a.sets, a.len);
 		return true;
 	}
 	return false;
+}
+
+/* Looks up and judges the name above the key that has the first `len` octets of it. */
+static bool quest_stops_at(const struct quest *q, size_t len)
+{
+	struct seek s;
+
+	seek(q->snap, 0, bytes_of(q->key.at, len), &s);
+	return s.exact && quest_stops(q, (struct above){ s.links, s.sets, s.flags, len });
 }
 
 /* Looks at the owners above the key that stand before its leaf, the apex first. Only where the
  * leaf's first owner is itself below such a name can there be one. */
 static bool quest_above(const struct quest *q, const struct seek *s)
 {
-	struct seek above;
-
-	if (q->snap->apex_dname && q->key.len > 0) {
-		seek(q->snap, 0, bytes_of(q->key.at, 0), &above);
-		if (above.exact && quest_stops(q, above.links, above.sets, 0)) {
-			return true;
-		}
+	if (q->snap->apex_dname && q->key.len > 0 && quest_stops_at(q, 0)) {
+		return true;
 	}
 	for (size_t len = 1; len <= s->first_common && len < q->key.len; len++) {
-		if (q->key.at[len - 1] != 0 || len == s->first_len) {
-			continue;
-		}
-		seek(q->snap, 0, bytes_of(q->key.at, len), &above);
-		if (above.exact && (above.flags & ENTRY_CUT) != 0 &&
-		    quest_stops(q, above.links, above.sets, len)) {
+		if (q->key.at[len - 1] == 0 && len != s->first_len && quest_stops_at(q, len)) {
 			return true;
 		}
 	}
@@ -225,21 +231,16 @@ static bool quest_above(const struct quest *q, const struct seek *s)
  * does not stop the walk, those below it are looked up one by one. */
 static bool quest_within(const struct quest *q, const struct seek *s)
 {
-	struct seek above;
+	struct above first = { s->cut_links, s->cut_sets, s->cut_flags, s->cut_len };
 
 	if (s->cut_links == NULL) {
 		return false;
 	}
-	if (quest_stops(q, s->cut_links, s->cut_sets, s->cut_len)) {
+	if (quest_stops(q, first)) {
 		return true;
 	}
 	for (size_t len = s->cut_len + 1; len < q->key.len; len++) {
-		if (q->key.at[len - 1] != 0) {
-			continue;
-		}
-		seek(q->snap, 0, bytes_of(q->key.at, len), &above);
-		if (above.exact && (above.flags & ENTRY_CUT) != 0 &&
-		    quest_stops(q, above.links, above.sets, len)) {
+		if (q->key.at[len - 1] == 0 && quest_stops_at(q, len)) {
 			return true;
 		}
 	}
@@ -314,8 +315,7 @@ struct snapshot_place snapshot_find(const struct snapshot *snap, struct name nam
 		return place;
 	}
 	quest_found(&q, SNAPSHOT_FOUND, s.links, s.sets, q.key.len);
-	if (q.key.len > 0 && !at_cut && !below_cuts && (s.flags & ENTRY_CUT) != 0 &&
-	    has_set(snap, s.links, s.sets, TYPE_NS)) {
+	if (q.key.len > 0 && !at_cut && !below_cuts && (s.flags & ENTRY_NS) != 0) {
 		place.match = SNAPSHOT_REFERRAL;
 	}
 	return place;

@@ -52,6 +52,7 @@ struct size_class {
 
 struct heap_private {
 	size_t span_bytes;
+	uint8_t *region; /* what was reserved: the span and what aligns it */
 	uint32_t chunks_max;
 	struct chunk *chunks; /* one for each chunk of the region; a mapping, touched as needed */
 	struct latch latch;   /* over what follows */
@@ -138,12 +139,15 @@ enum err heap_init(struct heap *heap, size_t span_bytes)
 	p->chunks_max = (uint32_t)(p->span_bytes / HEAP_CHUNK_BYTES);
 	p->chunks = reserve(p->chunks_max * sizeof(struct chunk), PROT_READ | PROT_WRITE);
 	p->free_map = reserve(p->chunks_max / 8, PROT_READ | PROT_WRITE);
-	heap->base = reserve(p->span_bytes, PROT_NONE);
+	p->region = reserve(p->span_bytes + GROW_BYTES, PROT_NONE);
 	heap->p = p;
-	if (p->chunks == NULL || p->free_map == NULL || heap->base == NULL) {
+	if (p->chunks == NULL || p->free_map == NULL || p->region == NULL) {
 		heap_fini(heap);
 		return ERR_NO_MEMORY;
 	}
+	heap->base = p->region + (GROW_BYTES - (uintptr_t)p->region % GROW_BYTES);
+	/* Lookups go all over the region: large pages spare them most misses of the TLB. */
+	(void)madvise(heap->base, p->span_bytes, MADV_HUGEPAGE);
 	p->fresh = 1; /* so that no handle is 0 */
 	p->free_from = 1;
 	for (unsigned i = 0; i < CLASSES_COUNT; i++) {
@@ -165,8 +169,8 @@ void heap_fini(struct heap *heap)
 	if (p->free_map != NULL) {
 		munmap(p->free_map, p->chunks_max / 8);
 	}
-	if (heap->base != NULL) {
-		munmap(heap->base, p->span_bytes);
+	if (p->region != NULL) {
+		munmap(p->region, p->span_bytes + GROW_BYTES);
 	}
 	free(p);
 	*heap = (struct heap){ 0 };

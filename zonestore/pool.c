@@ -88,6 +88,7 @@ void pool_stats(const struct pool *pool, struct pool_stats *out)
 		part_stats(&pool->bodies[i], &s.bodies, &s.body_bytes, &s.table_bytes);
 		part_stats(&pool->nodes[i], &s.nodes, &s.node_bytes, &s.table_bytes);
 	}
+	s.snapshot_bytes = atomic_load_explicit(&pool->snapshot_bytes, memory_order_relaxed);
 	s.mapped_bytes = heap_mapped_bytes(&pool->heap) + s.table_bytes;
 	*out = s;
 }

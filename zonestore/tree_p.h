@@ -3,7 +3,11 @@
  * zonestore/tree_p.h — nodes in memory: their layout, and how one looks into them.
  *
  *	leaf    struct node  { body handle }...   entries
- *	branch  struct node  { child handle }...  { end of key (2) }...  keys, one after the other
+ *	branch  struct node  { child handle }...  { head (4) }...  { end of key (2) }...
+ *	        octets that all first keys begin with (2)  first keys, one after the other
+ *
+ * A head is the four octets of a first key after what all of them begin with, as a number (filled
+ * up with zeros): comparing heads decides nearly every search.
  *
  * An entry is an owner name; entries stand in order of keys (key_p.h), each without what its key
  * shares with the one before. Serialised leaves have the same entries. Its sets are the next body
@@ -28,8 +32,9 @@
 #define OWNER_SETS_MAX  65535U
 #define LEAF_SETS_MAX   (1U << 21)
 #define ENTRY_CASED     0x80U /* has a case bitmap */
-#define ENTRY_CUT       0x40U /* has an NS or DNAME set: names below it may be affected */
-#define ENTRY_SETS_MORE 0x3fU /* the number of sets does not fit here and follows */
+#define ENTRY_NS        0x40U /* has NS or DNAME: names below it may be affected */
+#define ENTRY_DNAME     0x20U
+#define ENTRY_SETS_MORE 0x1fU /* the number of sets does not fit here and follows */
 
 struct node {
 	struct id id;
@@ -67,14 +72,44 @@ static inline unsigned node_name_max(const struct node *n)
 	return (unsigned)(atomic_load_explicit(&n->mark, memory_order_relaxed) >> 56);
 }
 
+static inline const uint32_t *branch_heads(const struct node *n)
+{
+	return n->links + shape_count(n);
+}
+
+static inline const uint16_t *branch_ends(const struct node *n)
+{
+	return (const uint16_t *)(branch_heads(n) + shape_count(n));
+}
+
 /* The first key of child `i` of a branch. */
 static inline struct bytes branch_key(const struct node *n, unsigned i)
 {
 	unsigned count = shape_count(n);
-	const uint8_t *ends = (const uint8_t *)(n->links + count);
-	unsigned from = i == 0 ? 0 : load_u16(ends + 2 * (i - 1));
+	const uint16_t *ends = branch_ends(n);
+	unsigned from = i == 0 ? 0 : ends[i - 1];
 
-	return bytes_of(ends + (size_t)2 * count + from, load_u16(ends + (size_t)2 * i) - from);
+	return bytes_of((const uint8_t *)(ends + count + 1) + from, ends[i] - from);
+}
+
+/* Octets that all first keys begin with. */
+static inline unsigned branch_common(const struct node *n)
+{
+	return branch_ends(n)[shape_count(n)];
+}
+
+/* Four octets of a key from `at` on. */
+static inline uint32_t key_head(struct bytes key, size_t at)
+{
+	uint8_t octets[4] = { 0 };
+
+	if (key.len >= at + 4) {
+		return load_u32(key.at + at);
+	}
+	if (key.len > at) {
+		memcpy(octets, key.at + at, key.len - at);
+	}
+	return load_u32(octets);
 }
 
 /* The child of a branch in which `key` stands or would stand: the last whose first key is not

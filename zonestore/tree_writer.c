@@ -99,15 +99,31 @@ static void level_encode(struct tree_writer *w, const struct tree_level *l, unsi
 	}
 }
 
+/* Octets that all first keys of a level begin with: what the first and the last share. */
+static size_t level_common(const struct tree_level *l)
+{
+	struct bytes first = bytes_of(l->keys.at, l->ends[0]);
+	size_t from = l->count == 1 ? 0 : l->ends[l->count - 2];
+
+	return key_common(first, bytes_of(l->keys.at + from, l->ends[l->count - 1] - from));
+}
+
+static size_t branch_bytes(const struct tree_level *l)
+{
+	return sizeof(struct node) + l->count * (2 * sizeof(uint32_t) + sizeof(uint16_t)) +
+	       sizeof(uint16_t) + l->keys.len;
+}
+
 /* Makes the branch in memory; the children's references move into it. */
 static struct node_handle level_make(struct tree_writer *w, struct tree_level *l, unsigned k,
                                      const struct id *id)
 {
-	size_t links = l->count * sizeof(uint32_t);
-	size_t ends = l->count * sizeof(uint16_t);
 	uint32_t handle = l->children[0].n;
-	struct node *n = (void *)piece(w, sizeof(*n) + links + ends + l->keys.len, &handle);
-	uint8_t *at = (uint8_t *)n + sizeof(*n) + links;
+	struct node *n = (void *)piece(w, branch_bytes(l), &handle);
+	uint32_t *heads = n->links + l->count;
+	uint16_t *ends = (uint16_t *)(heads + l->count);
+	size_t common = level_common(l);
+	size_t from = 0;
 
 	n->id = *id;
 	atomic_init(&n->mark, (uint64_t)l->name_max << 56);
@@ -115,10 +131,13 @@ static struct node_handle level_make(struct tree_writer *w, struct tree_level *l
 	n->shape = k | l->count << 4;
 	for (unsigned i = 0; i < l->count; i++) {
 		n->links[i] = l->children[i].n;
-		store_u16(at + 2 * (size_t)i, l->ends[i]);
+		heads[i] = key_head(bytes_of(l->keys.at + from, l->ends[i] - from), common);
+		ends[i] = l->ends[i];
+		from = l->ends[i];
 	}
+	ends[l->count] = (uint16_t)common;
 	if (l->keys.len > 0) {
-		memcpy(at + ends, l->keys.at, l->keys.len);
+		memcpy(ends + l->count + 1, l->keys.at, l->keys.len);
 	}
 	return pool_node_add(w->pool, handle);
 }
@@ -272,7 +291,7 @@ void tree_writer_owner(struct tree_writer *w, struct bytes key, const uint8_t *c
 	assert(w->owners == 0 || bytes_compare(bytes_of(w->last, w->last_len), key) < 0);
 	for (size_t i = 0; i < count; i++) {
 		uint16_t type = body_type(sets[i].octets.at);
-		cut |= type == TYPE_NS || type == TYPE_DNAME ? ENTRY_CUT : 0;
+		cut |= type == TYPE_NS ? ENTRY_NS : type == TYPE_DNAME ? ENTRY_DNAME : 0;
 	}
 	if (w->owners == 0) {
 		w->octets.len = 0;

@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bench/store_bench.c — what versions cost: memory a zone and a record, time to build, to patch and
+ * to look up.
+ *
+ *	store_bench [ZONES [DELEGATIONS [build]]]
+ *
+ * Zones are a hoster's: SOA, 2 or 3 NS, MX, A, AAAA, www, mail, SPF and DMARC TXT, CNAMEs; with
+ * addresses, a TXT and a name of their own. The large zone is a registry's: NS, every third
+ * delegation with glue, every fourth with DS. Records are made before the clock starts. Times are
+ * of the processor, not of the wall. Memory is the pool's; what the process grew by is shown beside
+ * it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/env.h"
+#include "dns/rdata.h"
+#include "zonestore/builder.h"
+
+#define ZONES_DEFAULT       20000
+#define DELEGATIONS_DEFAULT 100000
+#define LOOKUPS             1000000
+#define PATCHES             2000
+#define SEED                2026
+
+/* Records made beforehand: octets one after the other. */
+struct tape {
+	uint8_t *at;
+	size_t len;
+	size_t cap;
+	size_t *starts; /* of each record, to play them in any order */
+	size_t count;
+	size_t start_cap;
+};
+
+struct bench {
+	struct env_fake dice;
+	struct epoch *epoch;
+	struct pool *pool;
+	struct tape tape;
+	bool only_build; /* for a profiler */
+};
+
+/* Of this thread on a processor: what else runs on the machine does not count. */
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static size_t resident_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	size_t total = 0;
+	size_t pages = 0;
+
+	if (f != NULL) {
+		if (fscanf(f, "%zu %zu", &total, &pages) != 2) {
+			pages = 0;
+		}
+		fclose(f);
+	}
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* ---- tapes ---- */
+
+static void tape_put(struct tape *t, const void *at, size_t len)
+{
+	if (t->len + len > t->cap) {
+		t->cap = 2 * (t->len + len);
+		t->at = mem_grow(t->at, t->cap);
+	}
+	memcpy(t->at + t->len, at, len);
+	t->len += len;
+}
+
+static void tape_add(struct tape *t, struct name owner, uint16_t type, uint32_t ttl,
+                     struct bytes rdata)
+{
+	uint8_t head[8];
+
+	if (t->count == t->start_cap) {
+		t->start_cap = t->start_cap == 0 ? 4096 : 2 * t->start_cap;
+		t->starts = mem_grow(t->starts, t->start_cap * sizeof(size_t));
+	}
+	t->starts[t->count++] = t->len;
+	store_u16(head, type);
+	store_u32(head + 2, ttl);
+	store_u16(head + 6, (uint16_t)rdata.len);
+	tape_put(t, head, sizeof(head));
+	tape_put(t, &owner.len, 1);
+	tape_put(t, &owner.labels, 1);
+	tape_put(t, owner.at, owner.len);
+	tape_put(t, rdata.at, rdata.len);
+}
+
+static struct rr tape_view(const struct tape *t, size_t i)
+{
+	const uint8_t *at = t->at + t->starts[i];
+	struct name owner = { at + 10, at[8], at[9] };
+
+	return (struct rr){ .owner = owner,
+		            .type = load_u16(at),
+		            .class = CLASS_IN,
+		            .ttl = load_u32(at + 2),
+		            .rdata = bytes_of(owner.at + owner.len, load_u16(at + 6)) };
+}
+
+static void tape_reset(struct tape *t)
+{
+	t->len = 0;
+	t->count = 0;
+}
+
+static void tape_fini(struct tape *t)
+{
+	free(t->at);
+	free(t->starts);
+	*t = (struct tape){ 0 };
+}
+
+static void fail(const char *what, enum err e)
+{
+	fprintf(stderr, "%s: %s\n", what, err_text(e));
+	exit(1);
+}
+
+/* Reads one record in presentation form onto the tape. */
+static void tape_text(struct tape *t, struct name apex, const char *line)
+{
+	static struct rr_scratch scratch;
+	struct rr rr;
+	enum err e = rr_parse(bytes_str(line), &apex, 3600, &scratch, &rr);
+
+	if (e != ERR_OK) {
+		fail(line, e);
+	}
+	tape_add(t, rr.owner, rr.type, rr.ttl, rr.rdata);
+}
+
+static struct name_buf name_text(const char *text)
+{
+	struct name_buf n;
+	enum err e = name_parse(bytes_str(text), NULL, &n);
+
+	if (e != ERR_OK) {
+		fail(text, e);
+	}
+	return n;
+}
+
+/* ---- building ---- */
+
+/* Plays the tape into a builder in the given order (NULL: as it is) and freezes it. */
+static struct snapshot *build(struct bench *b, struct name apex, const size_t *order)
+{
+	struct builder_options options = { .pool = b->pool,
+		                           .apex = apex,
+		                           .budget_bytes = (size_t)8 << 30 };
+	struct builder_origin origin = { .origin = SNAPSHOT_BY_AXFR };
+	struct builder *builder = builder_new(&options);
+	struct snapshot *snap = NULL;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < b->tape.count; i++) {
+		struct rr rr = tape_view(&b->tape, order == NULL ? i : order[i]);
+		e = builder_add(builder, &rr);
+	}
+	if (e == ERR_OK) {
+		e = builder_freeze(builder, &origin, &snap);
+	}
+	if (e != ERR_OK) {
+		fail("building", e);
+	}
+	builder_free(builder);
+	return snap;
+}
+
+/* Everything that versions occupy; the heap's rounding and its unused pieces are in what the
+ * process grew by. */
+static uint64_t pool_bytes(const struct bench *b)
+{
+	struct pool_stats s;
+
+	pool_stats(b->pool, &s);
+	return s.body_bytes + s.node_bytes + s.snapshot_bytes + s.table_bytes;
+}
+
+static void print_pool(const struct bench *b)
+{
+	struct pool_stats s;
+
+	pool_stats(b->pool, &s);
+	printf("  bodies %" PRIu64 " (%.1f MB)  nodes %" PRIu64 " (%.1f MB)  versions %.1f MB  "
+	       "tables %.1f MB  mapped %.1f MB\n",
+	       s.bodies, (double)s.body_bytes / 1e6, s.nodes, (double)s.node_bytes / 1e6,
+	       (double)s.snapshot_bytes / 1e6, (double)s.table_bytes / 1e6,
+	       (double)s.mapped_bytes / 1e6);
+}
+
+static void row(const char *what, double value, const char *unit, const char *target)
+{
+	printf("%-52s %12.1f %-10s %s\n", what, value, unit, target);
+}
+
+/* ---- a hoster's zones ---- */
+
+static void hosting_zone(struct bench *b, unsigned n, struct name apex, const char *apex_text)
+{
+	static const char *const shops[] = {
+		"shop", "blog", "cloud", "dev", "intranet", "webmail"
+	};
+	struct env *env = &b->dice.env;
+	char line[512];
+	uint32_t ip = env_random_u32(env);
+	unsigned pair = env_random_below(env, 8);
+
+	tape_reset(&b->tape);
+#define LINE(...) (snprintf(line, sizeof(line), __VA_ARGS__), tape_text(&b->tape, apex, line))
+	LINE("@ 3600 IN SOA ns1.hoster.example. hostmaster.hoster.example. %u 14400 3600 1209600 "
+	     "300",
+	     2026010100 + n % 97);
+	LINE("@ 3600 IN NS ns%u.hoster.example.", pair * 2 + 1);
+	LINE("@ 3600 IN NS ns%u.hoster.example.", pair * 2 + 2);
+	if (n % 2 == 0) {
+		LINE("@ 3600 IN NS ns-ext.hoster.example.");
+	}
+	LINE("@ 300 IN A %u.%u.%u.%u", 1 + (ip >> 24) % 223, ip >> 16 & 255, ip >> 8 & 255,
+	     ip & 255);
+	LINE("@ 3600 IN MX 10 mail");
+	LINE("@ 3600 IN TXT \"v=spf1 mx a ip4:%u.%u.%u.%u include:_spf.hoster.example ~all\"",
+	     1 + (ip >> 24) % 223, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+	LINE("@ 300 IN AAAA 2001:db8:%x:%x::%x", ip >> 16, ip & 0xffff, 1 + n % 7);
+	LINE("_dmarc 3600 IN TXT \"v=DMARC1; p=none; rua=mailto:dmarc@%.*s\"",
+	     (int)strlen(apex_text) - 1, apex_text);
+	LINE("ftp 3600 IN CNAME @");
+	LINE("mail 3600 IN A 192.0.2.%u", env_random_below(env, 200));
+	LINE("%s%u 3600 IN CNAME sites%u.hoster.example.", shops[n % 6], env_random_below(env, 20),
+	     env_random_below(env, 500));
+	LINE("www 3600 IN CNAME @");
+#undef LINE
+}
+
+static void bench_hosting(struct bench *b, unsigned zones)
+{
+	struct snapshot **snaps = mem_new(zones * sizeof(struct snapshot *));
+	size_t before = resident_bytes();
+	uint64_t records = 0;
+	double spent = 0;
+
+	for (unsigned n = 0; n < zones; n++) {
+		char text[64];
+		struct name_buf apex;
+		double start;
+		snprintf(text, sizeof(text), "customer-%07u.example.", n * 7919 % 9999991);
+		apex = name_text(text);
+		hosting_zone(b, n, name_of(&apex), text);
+		records += b->tape.count;
+		start = seconds();
+		snaps[n] = build(b, name_of(&apex), NULL);
+		spent += seconds() - start;
+	}
+	printf("\n%u hosting zones, %" PRIu64 " records\n", zones, records);
+	print_pool(b);
+	row("memory a zone (pool)", (double)pool_bytes(b) / zones, "octets", "of 1,000 for all");
+	row("memory a zone (process growth)", (double)(resident_bytes() - before) / zones, "octets",
+	    "");
+	row("records built, one by one zone", (double)records / spent, "a second", "");
+	for (unsigned n = 0; n < zones; n++) {
+		snapshot_unref(snaps[n]);
+	}
+	free(snaps);
+	epoch_collect(b->epoch);
+	row("left after removing all (process)", (double)resident_bytes() - (double)before,
+	    "octets", "");
+}
+
+/* ---- a registry's zone ---- */
+
+/* One delegation; owners come out in canonical order because numbers have seven digits. */
+static void delegation(struct bench *b, unsigned n, struct name apex)
+{
+	struct env *env = &b->dice.env;
+	struct name_buf owner;
+	struct name_buf ns;
+	char text[96];
+	uint8_t octets[64];
+	unsigned hoster = (n * 2654435761U >> 8) % 5000;
+
+	snprintf(text, sizeof(text), "name%07u", n);
+	if (name_parse(bytes_str(text), &apex, &owner) != ERR_OK) {
+		fail(text, ERR_TEXT);
+	}
+	if (n % 4 == 0) {
+		store_u32(octets, (n * 40503U & 0xffff) << 16 | 13 << 8 | 2);
+		env->random(env->self, octets + 4, 32);
+		tape_add(&b->tape, name_of(&owner), TYPE_DS, 86400, bytes_of(octets, 36));
+	}
+	for (unsigned i = 1; i <= 2; i++) {
+		if (n % 3 == 0) {
+			snprintf(text, sizeof(text), "ns%u.name%07u", i, n);
+		} else {
+			snprintf(text, sizeof(text), "ns%u.hoster%u.example.", i, hoster);
+		}
+		if (name_parse(bytes_str(text), &apex, &ns) != ERR_OK) {
+			fail(text, ERR_TEXT);
+		}
+		tape_add(&b->tape, name_of(&owner), TYPE_NS, 86400, name_bytes(name_of(&ns)));
+	}
+	for (unsigned i = 1; i <= 2 && n % 3 == 0; i++) {
+		snprintf(text, sizeof(text), "ns%u.name%07u", i, n);
+		if (name_parse(bytes_str(text), &apex, &ns) != ERR_OK) {
+			fail(text, ERR_TEXT);
+		}
+		env->random(env->self, octets, 4);
+		tape_add(&b->tape, name_of(&ns), TYPE_A, 86400, bytes_of(octets, 4));
+	}
+}
+
+static void registry_zone(struct bench *b, struct name apex, unsigned delegations)
+{
+	tape_reset(&b->tape);
+	tape_text(&b->tape, apex,
+	          "@ 3600 IN SOA a.nic.example. ops.nic.example. 7 1800 900 604800 300");
+	tape_text(&b->tape, apex, "@ 3600 IN NS a.nic.example.");
+	tape_text(&b->tape, apex, "@ 3600 IN NS b.nic.example.");
+	for (unsigned i = 0; i < delegations; i++) {
+		delegation(b, i, apex);
+	}
+}
+
+/* Writes the seven digits of a name in wire form. */
+static void name_number(uint8_t *digits, unsigned n)
+{
+	for (unsigned i = 7; i-- > 0; n /= 10) {
+		digits[i] = (uint8_t)('0' + n % 10);
+	}
+}
+
+static void bench_lookups(struct bench *b, const struct snapshot *snap, struct name apex,
+                          unsigned delegations, const char *prefix)
+{
+	struct name_buf name;
+	char what[64];
+	double start;
+	size_t found = 0;
+	size_t digits = (*prefix == 0 ? 0 : strlen(prefix)) + 5;
+
+	snprintf(what, sizeof(what), "%sname0000000", prefix);
+	if (name_parse(bytes_str(what), &apex, &name) != ERR_OK) {
+		fail(what, ERR_TEXT);
+	}
+	start = seconds();
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		struct snapshot_place p;
+		name_number(name.octets + digits, env_random_below(&b->dice.env, delegations));
+		p = snapshot_find(snap, name_of(&name), false, false);
+		found += p.match == SNAPSHOT_REFERRAL;
+	}
+	snprintf(what, sizeof(what), "lookup of %sNAME, random", prefix);
+	row(what, (seconds() - start) / LOOKUPS * 1e9, "ns", "300 ns");
+	if (found != LOOKUPS) {
+		fail("a delegation was not found", ERR_NOT_FOUND);
+	}
+}
+
+static int by_number(const void *a, const void *b)
+{
+	double x = *(const double *)a;
+	double y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void bench_patches(struct bench *b, struct snapshot *snap, struct name apex,
+                          unsigned delegations)
+{
+	static double times[PATCHES];
+	struct builder_origin origin = { .origin = SNAPSHOT_BY_IXFR };
+
+	for (unsigned i = 0; i < PATCHES; i++) {
+		uint8_t octets[4];
+		char text[64];
+		struct name_buf owner;
+		struct rr rr = { .type = TYPE_A, .class = CLASS_IN, .ttl = 60 };
+		struct snapshot *next = NULL;
+		struct builder *builder;
+		enum err e;
+		snprintf(text, sizeof(text), "new.name%07u",
+		         env_random_below(&b->dice.env, delegations));
+		store_u32(octets, i);
+		if (name_parse(bytes_str(text), &apex, &owner) != ERR_OK) {
+			fail(text, ERR_TEXT);
+		}
+		rr.owner = name_of(&owner);
+		rr.rdata = bytes_of(octets, 4);
+		times[i] = seconds();
+		builder = builder_new(
+			&(struct builder_options){ .pool = b->pool, .apex = apex, .base = snap });
+		e = builder_add(builder, &rr);
+		if (e == ERR_OK) {
+			e = builder_freeze(builder, &origin, &next);
+		}
+		builder_free(builder);
+		times[i] = seconds() - times[i];
+		if (e != ERR_OK) {
+			fail("patching", e);
+		}
+		snapshot_unref(next);
+		epoch_collect(b->epoch);
+	}
+	qsort(times, PATCHES, sizeof(times[0]), by_number);
+	row("patch of one record, median", times[PATCHES / 2] * 1e6, "us", "20 us");
+	row("patch of one record, 99th percentile", times[PATCHES * 99 / 100] * 1e6, "us", "");
+}
+
+/* Builds the zone again with a tenth of its DS records changed, while the old one is held. */
+static void bench_replace(struct bench *b, struct name apex, uint64_t alone)
+{
+	struct snapshot *next;
+	uint64_t both;
+	double start;
+
+	for (size_t i = 0; i < b->tape.count; i++) {
+		struct rr rr = tape_view(&b->tape, i);
+		if (rr.type == TYPE_DS && i % 10 == 0) {
+			b->tape.at[(size_t)(rr.rdata.at - b->tape.at) + 8] ^= 1;
+		}
+	}
+	start = seconds();
+	next = build(b, apex, NULL);
+	row("records rebuilt, 10% of DS changed", (double)b->tape.count / (seconds() - start),
+	    "a second", "");
+	both = pool_bytes(b);
+	row("memory of old and new version", (double)both / (double)alone, "of one", "2.2 of one");
+	snapshot_unref(next);
+	epoch_collect(b->epoch);
+}
+
+static size_t *shuffled(struct bench *b)
+{
+	size_t count = b->tape.count;
+	size_t *order = mem_new(count * sizeof(*order));
+
+	for (size_t i = 0; i < count; i++) {
+		size_t j = env_random_below(&b->dice.env, (uint32_t)i + 1);
+		order[i] = i;
+		order[i] = order[j];
+		order[j] = i;
+	}
+	return order;
+}
+
+static void bench_registry(struct bench *b, unsigned delegations)
+{
+	struct name_buf apex_buf = name_text("registry.example.");
+	struct name apex = name_of(&apex_buf);
+	struct snapshot *snap;
+	struct snapshot *again;
+	struct snapshot_facts facts;
+	size_t *order;
+	size_t before;
+	size_t grown;
+	uint64_t alone;
+	double start;
+	double spent;
+
+	registry_zone(b, apex, delegations);
+	order = shuffled(b);
+	before = resident_bytes();
+	start = seconds();
+	snap = build(b, apex, NULL);
+	spent = seconds() - start;
+	grown = resident_bytes() - before;
+	alone = pool_bytes(b);
+	snapshot_facts(snap, &facts);
+	printf("\none zone of %u delegations, %u records\n", delegations, facts.records);
+	print_pool(b);
+	row("memory a record (pool)", (double)alone / facts.records, "octets", "60");
+	row("memory a record (process growth)", (double)grown / facts.records, "octets", "60");
+	row("records built, canonical order", facts.records / spent, "a second", "5,000,000");
+	if (b->only_build) {
+		for (unsigned i = 0; i < 5; i++) {
+			snapshot_unref(snap);
+			epoch_collect(b->epoch);
+			snap = build(b, apex, NULL);
+		}
+		snapshot_unref(snap);
+		epoch_collect(b->epoch);
+		free(order);
+		return;
+	}
+	bench_lookups(b, snap, apex, delegations, "");
+	bench_lookups(b, snap, apex, delegations, "www.");
+	bench_patches(b, snap, apex, delegations);
+	bench_replace(b, apex, alone);
+	snapshot_unref(snap);
+	epoch_collect(b->epoch);
+	registry_zone(b, apex, delegations);
+	start = seconds();
+	again = build(b, apex, order);
+	row("records built, random order", (double)b->tape.count / (seconds() - start), "a second",
+	    "2,500,000");
+	snapshot_unref(again);
+	epoch_collect(b->epoch);
+	free(order);
+}
+
+static void print_machine(void)
+{
+	struct utsname u;
+	char line[256];
+	FILE *f = fopen("/proc/cpuinfo", "r");
+
+	uname(&u);
+	printf("machine: %s %s, %ld CPUs", u.sysname, u.release, sysconf(_SC_NPROCESSORS_ONLN));
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, "model name", 10) == 0) {
+			line[strcspn(line, "\n")] = 0;
+			printf(", %s", strchr(line, ':') + 2);
+			break;
+		}
+	}
+	if (f != NULL) {
+		fclose(f);
+	}
+	printf("\n%-52s %12s %-10s %s\n", "", "measured", "", "target");
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = { 0 };
+	unsigned zones = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : ZONES_DEFAULT;
+	unsigned delegations =
+		argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : DELEGATIONS_DEFAULT;
+	enum err e;
+
+	b.only_build = argc > 3 && strcmp(argv[3], "build") == 0;
+	env_fake_init(&b.dice, SEED);
+	b.epoch = epoch_new();
+	e = pool_new(&(struct pool_options){ .env = &b.dice.env, .epoch = b.epoch }, &b.pool);
+	if (e != ERR_OK) {
+		fail("pool", e);
+	}
+	print_machine();
+	if (zones > 0) {
+		bench_hosting(&b, zones);
+	}
+	if (delegations > 0) {
+		bench_registry(&b, delegations);
+	}
+	tape_fini(&b.tape);
+	pool_free(b.pool);
+	epoch_free(b.epoch);
+	return 0;
+}
