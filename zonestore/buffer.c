@@ -13,16 +13,14 @@ void buffer_fini(struct buffer *b)
 	*b = (struct buffer){ 0 };
 }
 
-uint8_t *buffer_room(struct buffer *b, size_t len)
+void buffer_grow(struct buffer *b, size_t len)
 {
+	size_t cap = b->cap == 0 ? BUFFER_FIRST_BYTES : b->cap;
+
 	assert(b->len <= b->cap);
-	if (len > b->cap - b->len) {
-		size_t cap = b->cap == 0 ? BUFFER_FIRST_BYTES : b->cap;
-		while (cap - b->len < len) {
-			cap *= 2;
-		}
-		b->at = mem_grow(b->at, cap);
-		b->cap = cap;
+	while (cap - b->len < len) {
+		cap *= 2;
 	}
-	return b->at + b->len;
+	b->at = mem_grow(b->at, cap);
+	b->cap = cap;
 }

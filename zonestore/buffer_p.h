@@ -16,8 +16,16 @@ struct buffer {
 
 void buffer_fini(struct buffer *b);
 
+void buffer_grow(struct buffer *b, size_t len); /* what buffer_room() does when it must */
+
 /* Makes room for `len` more octets and returns where they go; buffer.len is the caller's to move. */
-uint8_t *buffer_room(struct buffer *b, size_t len);
+static inline uint8_t *buffer_room(struct buffer *b, size_t len)
+{
+	if (len > b->cap - b->len) {
+		buffer_grow(b, len);
+	}
+	return b->at + b->len;
+}
 
 static inline void buffer_put(struct buffer *b, struct bytes octets)
 {

@@ -18,11 +18,11 @@ enum { SIDE_NAMES, SIDE_NSEC3, SIDES };
 
 struct side {
 	struct tree_writer writer;
-	struct key key;            /* of the owner being collected */
+	uint8_t key[KEY_MAX]; /* of the owner being collected */
+	unsigned key_len;
 	bool open;                 /* there is one */
 	struct arena arena;        /* of its records' rdata */
-	struct change *group;      /* its records */
-	struct change_slot *slots; /* room to sort them, twice group_cap */
+	struct change_slot *group; /* its records; room for twice group_cap, to sort them */
 	size_t group_count;
 	size_t group_cap;
 	struct change *late; /* first change that waits */
@@ -46,7 +46,7 @@ struct builder {
 	struct owner_maker maker;
 	struct name_buf last_owner; /* whose key is `key` */
 	struct key key;
-	struct change *last_late; /* whose key may be shared */
+	struct bytes stored; /* rdata of the record at hand */
 	struct side sides[SIDES];
 };
 
@@ -91,7 +91,6 @@ void builder_free(struct builder *b)
 		tree_writer_fini(&s->writer);
 		arena_fini(&s->arena);
 		free(s->group);
-		free(s->slots);
 	}
 	snapshot_unref(b->base);
 	arena_fini(&b->arena);
@@ -117,20 +116,23 @@ static bool budget_allows(const struct builder *b, size_t more)
 	for (unsigned i = 0; i < SIDES; i++) {
 		const struct side *s = &b->sides[i];
 		used += s->arena.used_bytes + s->late_count * CHANGE_SORT_BYTES +
-		        s->group_cap * (sizeof(struct change) + CHANGE_SORT_BYTES);
+		        s->group_cap * CHANGE_SORT_BYTES;
 	}
 	return used <= b->budget_bytes;
 }
 
 /* Keeps the key of the owner at hand in b->key; records of one owner mostly come together. */
-static void owner_note(struct builder *b, struct name owner)
+static enum err owner_note(struct builder *b, struct name owner)
 {
 	if (bytes_equal(name_bytes(owner), name_bytes(name_of(&b->last_owner)))) {
-		return;
+		return ERR_OK;
+	}
+	if (!name_within(owner, name_of(&b->apex))) {
+		return ERR_ZONE_OUTSIDE;
 	}
 	name_copy(owner, &b->last_owner);
 	key_of_name(owner, b->apex.labels, &b->key);
-	b->last_late = NULL;
+	return ERR_OK;
 }
 
 /* NSEC3 records and their signatures make the second tree (RFC 5155 §3). */
@@ -142,66 +144,56 @@ static struct side *side_of(struct builder *b, struct set_kind kind)
 	return &b->sides[nsec3 ? SIDE_NSEC3 : SIDE_NAMES];
 }
 
-/* Puts a change into the list of those that wait. */
-static enum err late_add(struct builder *b, struct side *s, struct change *like)
+/* Copies the record at hand, of b->key and b->stored, into an arena. NULL if the budget is spent. */
+static struct change *change_new(struct builder *b, struct arena *arena, const struct change *head)
 {
-	struct change *c = arena_take(&b->arena, sizeof(*c));
-	const struct change *last = b->last_late;
+	size_t cases = b->key.cased ? key_cases_len(b->key.len) : 0;
+	struct change *c = arena_take(arena, sizeof(*c) + b->key.len + cases + b->stored.len);
+	uint8_t *at;
 
-	if (c == NULL || !budget_allows(b, CHANGE_SORT_BYTES)) {
-		return ERR_BUDGET;
+	if (c == NULL || !budget_allows(b, 0)) {
+		return NULL;
 	}
-	*c = *like;
-	c->next = NULL;
+	*c = *head;
 	c->key_len = b->key.len;
-	c->key = last != NULL ? last->key : arena_copy(&b->arena, key_bytes(&b->key));
-	c->cases = NULL;
-	if (b->key.cased) {
-		struct bytes cases = bytes_of(b->key.cases, key_cases_len(b->key.len));
-		c->cases = last != NULL ? last->cases : arena_copy(&b->arena, cases);
+	c->cased = b->key.cased;
+	c->rdata_len = (uint16_t)b->stored.len;
+	memcpy(c->octets, b->key.octets, b->key.len);
+	at = c->octets + b->key.len;
+	memcpy(at, b->key.cases, cases);
+	if (b->stored.len > 0) {
+		memcpy(at + cases, b->stored.at, b->stored.len);
 	}
-	c->rdata = arena_copy(&b->arena, change_rdata(like));
-	if (c->key == NULL || c->rdata == NULL || (b->key.cased && c->cases == NULL)) {
+	return c;
+}
+
+/* Puts the record at hand into the list of those that wait. */
+static enum err late_add(struct builder *b, struct side *s, const struct change *head)
+{
+	struct change *c = change_new(b, &b->arena, head);
+
+	if (c == NULL) {
 		return ERR_BUDGET;
 	}
 	*s->late_end = c;
 	s->late_end = &c->next;
 	s->late_count++;
-	b->last_late = c;
 	return ERR_OK;
 }
 
-/* Puts a record into the group of the owner being collected. */
-static enum err group_add(struct builder *b, struct side *s, const struct change *like)
+/* Puts the record at hand into the group of the owner being collected. */
+static enum err group_add(struct builder *b, struct side *s, const struct change *head)
 {
-	struct change *c;
+	struct change *c = change_new(b, &s->arena, head);
 
 	if (s->group_count == s->group_cap) {
-		size_t cap = s->group_cap == 0 ? 16 : 2 * s->group_cap;
-		if (!budget_allows(b, cap * (sizeof(*c) + CHANGE_SORT_BYTES))) {
-			return ERR_BUDGET;
-		}
-		s->group = mem_grow(s->group, cap * sizeof(*c));
-		s->slots = mem_grow(s->slots, 2 * cap * sizeof(*s->slots));
-		s->group_cap = cap;
+		s->group_cap = s->group_cap == 0 ? 16 : 2 * s->group_cap;
+		s->group = mem_grow(s->group, 2 * s->group_cap * sizeof(*s->group));
 	}
-	c = &s->group[s->group_count];
-	*c = *like;
-	c->key = s->key.octets;
-	c->key_len = s->key.len;
-	c->cases = NULL;
-	if (b->key.cased) {
-		struct bytes cases = bytes_of(b->key.cases, key_cases_len(b->key.len));
-		c->cases = arena_copy(&s->arena, cases);
-		if (c->cases == NULL) {
-			return ERR_BUDGET;
-		}
-	}
-	c->rdata = arena_copy(&s->arena, change_rdata(like));
-	if (c->rdata == NULL || !budget_allows(b, 0)) {
+	if (c == NULL) {
 		return ERR_BUDGET;
 	}
-	s->group_count++;
+	s->group[s->group_count++].change = c;
 	return ERR_OK;
 }
 
@@ -211,12 +203,9 @@ static enum err group_close(struct builder *b, struct side *s)
 	if (!s->open) {
 		return ERR_OK;
 	}
-	for (size_t i = 0; i < s->group_count; i++) {
-		s->slots[i].change = &s->group[i];
-	}
-	owner_changes_sort(s->slots, s->slots + s->group_count, s->group_count);
-	TRY(owner_apply(&b->maker, (struct owner_old){ 0 }, s->slots, s->group_count));
-	tree_writer_owner(&s->writer, key_bytes(&s->key), b->maker.cases, b->maker.items,
+	owner_changes_sort(s->group, s->group + s->group_count, s->group_count);
+	TRY(owner_apply(&b->maker, (struct owner_old){ 0 }, s->group, s->group_count));
+	tree_writer_owner(&s->writer, bytes_of(s->key, s->key_len), b->maker.cases, b->maker.items,
 	                  b->maker.item_count);
 	s->group_count = 0;
 	s->open = false;
@@ -224,35 +213,44 @@ static enum err group_close(struct builder *b, struct side *s)
 	return ERR_OK;
 }
 
+/* Views the stored form of the record's rdata, which may be the rdata itself. */
+static void rdata_note(struct builder *b, const struct rr *rr)
+{
+	if (!stored_is_relative(rr->type)) {
+		b->stored = rr->rdata;
+		return;
+	}
+	b->rdata.len = 0;
+	stored_put(rr->type, rr->rdata, name_of(&b->apex), &b->rdata);
+	b->stored = buffer_bytes(&b->rdata);
+}
+
 static enum err record_change(struct builder *b, const struct rr *rr, bool deletes)
 {
-	struct change c = { .ttl = ttl_of(rr), .difference = b->difference, .deletes = deletes };
+	struct change head = { .ttl = ttl_of(rr), .difference = b->difference, .deletes = deletes };
 	struct side *s;
 	int order;
 
-	owner_note(b, rr->owner);
-	b->rdata.len = 0;
-	stored_put(rr->type, rr->rdata, name_of(&b->apex), &b->rdata);
-	c.kind = set_kind_of(rr->type, rr->rdata);
-	c.rdata = b->rdata.at;
-	c.rdata_len = (uint16_t)b->rdata.len;
-	s = side_of(b, c.kind);
+	rdata_note(b, rr);
+	head.kind = set_kind_of(rr->type, rr->rdata);
+	s = side_of(b, head.kind);
 	if (b->base != NULL) {
-		return late_add(b, s, &c);
+		return late_add(b, s, &head);
 	}
-	order = s->open ? bytes_compare(key_bytes(&b->key), key_bytes(&s->key)) : 1;
+	order = s->open ? bytes_compare(key_bytes(&b->key), bytes_of(s->key, s->key_len)) : 1;
 	if (order < 0) {
-		return late_add(b, s, &c);
+		return late_add(b, s, &head);
 	}
 	if (order > 0) {
 		TRY(group_close(b, s));
-		memcpy(&s->key, &b->key, offsetof(struct key, octets) + b->key.len);
+		memcpy(s->key, b->key.octets, b->key.len);
+		s->key_len = b->key.len;
 		s->open = true;
 	}
-	return group_add(b, s, &c);
+	return group_add(b, s, &head);
 }
 
-static enum err record_check(const struct builder *b, const struct rr *rr)
+static enum err record_check(struct builder *b, const struct rr *rr)
 {
 	if (rr->class != CLASS_IN) {
 		return ERR_ZONE_CLASS;
@@ -260,7 +258,7 @@ static enum err record_check(const struct builder *b, const struct rr *rr)
 	if (type_is_meta(rr->type)) {
 		return ERR_ZONE_TYPE;
 	}
-	return name_within(rr->owner, name_of(&b->apex)) ? ERR_OK : ERR_ZONE_OUTSIDE;
+	return owner_note(b, rr->owner);
 }
 
 static bool at_apex(const struct builder *b, struct name owner)

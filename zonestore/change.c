@@ -20,9 +20,9 @@ static int record_compare(const struct change *a, const struct change *b)
 /* Order of changes whose keys agree before `from`; from == SIZE_MAX: keys are equal. */
 static int change_compare(const struct change *a, const struct change *b, size_t from)
 {
-	if (from != SIZE_MAX && a->key != b->key) {
-		struct bytes x = bytes_of(a->key + from, a->key_len - from);
-		struct bytes y = bytes_of(b->key + from, b->key_len - from);
+	if (from != SIZE_MAX) {
+		struct bytes x = bytes_of(a->octets + from, a->key_len - from);
+		struct bytes y = bytes_of(b->octets + from, b->key_len - from);
 		int c = bytes_compare(x, y);
 		if (c != 0) {
 			return c;
@@ -94,9 +94,9 @@ static uint64_t key_part(const struct change *c, size_t from)
 	size_t len = c->key_len > from ? c->key_len - from : 0;
 
 	if (len >= 8) {
-		return load_u64(c->key + from);
+		return load_u64(c->octets + from);
 	}
-	memcpy(octets, c->key + from, len);
+	memcpy(octets, c->octets + from, len);
 	return load_u64(octets);
 }
 
@@ -145,6 +145,9 @@ static void sort_from(struct change_slot *s, struct change_slot *spare, size_t c
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
+		if (i + CHANGES_AHEAD < count) {
+			__builtin_prefetch(s[i + CHANGES_AHEAD].change);
+		}
 		s[i].part = key_part(s[i].change, from);
 	}
 	radix_sort(s, spare, count);

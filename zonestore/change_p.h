@@ -13,27 +13,35 @@
 #include "zonestore/key_p.h"
 #include "zonestore/tree_writer_p.h"
 
+/* One record to add or delete, with its octets in one piece: key, case bitmap, stored rdata. */
 struct change {
 	struct change *next; /* in order of arrival */
-	const uint8_t *key;
-	const uint8_t *cases; /* NULL: all in lower case */
-	const uint8_t *rdata; /* stored form */
 	struct set_kind kind;
 	uint32_t ttl;
 	uint32_t difference; /* number of the IXFR difference it belongs to */
 	uint16_t key_len;
 	uint16_t rdata_len;
 	bool deletes;
+	bool cased;
+	uint8_t octets[];
 };
 
 static inline struct bytes change_key(const struct change *c)
 {
-	return bytes_of(c->key, c->key_len);
+	return bytes_of(c->octets, c->key_len);
+}
+
+/* NULL: all in lower case. */
+static inline const uint8_t *change_cases(const struct change *c)
+{
+	return c->cased ? c->octets + c->key_len : NULL;
 }
 
 static inline struct bytes change_rdata(const struct change *c)
 {
-	return bytes_of(c->rdata, c->rdata_len);
+	size_t before = c->key_len + (c->cased ? key_cases_len(c->key_len) : 0);
+
+	return bytes_of(c->octets + before, c->rdata_len);
 }
 
 static inline uint16_t kind_type(struct set_kind kind)
@@ -47,6 +55,7 @@ struct change_slot {
 	struct change *change;
 };
 
+#define CHANGES_AHEAD     16                               /* fetched while one is worked on */
 #define CHANGE_SORT_BYTES (2 * sizeof(struct change_slot)) /* scratch for each change */
 
 /* Sorts by key, kind and rdata; stable. `spare` has room for `count` slots as well. */

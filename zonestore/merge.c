@@ -47,7 +47,11 @@ static enum err merge_owner(struct merge *g, struct owner_old old)
 {
 	struct bytes key = change_key(g->changes[g->next].change);
 	size_t run = owner_run(g);
+	size_t ahead = g->next + run;
 
+	for (; ahead < g->next + run + CHANGES_AHEAD && ahead < g->count; ahead++) {
+		__builtin_prefetch(g->changes[ahead].change);
+	}
 	TRY(owner_apply(g->m, old, g->changes + g->next, run));
 	g->next += run;
 	if (g->m->item_count > 0) {

@@ -172,7 +172,7 @@ static enum err set_merge(struct set_work *w, const struct change_slot *changes,
 		}
 		body_add(&w->body, v.rdata);
 		for (size_t j = w->m->over_base ? run - 1 : 0; j < run; j++) {
-			spelling_note(w->spelling, changes[i + j].change->cases, key_len);
+			spelling_note(w->spelling, change_cases(changes[i + j].change), key_len);
 		}
 	}
 	while (w->more) {

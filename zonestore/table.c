@@ -12,6 +12,7 @@
 #define PAST_FOR_EVER 255
 #define MAP_BYTES     65536U /* tables from here on are mappings of their own, given back whole */
 #define LINE_BYTES    64
+#define BUCKETS_AHEAD 3 /* whose items are fetched while a table is resized */
 
 static_assert(sizeof(struct table_bucket) == LINE_BYTES, "a bucket is one cache line");
 
@@ -163,8 +164,8 @@ static void table_resize(struct table *t, uint32_t bucket_count, const struct ta
 	t->bucket_count = bucket_count;
 	t->count = 0;
 	for (uint32_t i = 0; i < old.bucket_count; i++) {
-		if (i + 1 < old.bucket_count) {
-			bucket_prefetch(&old.buckets[i + 1], ops, self);
+		if (i + BUCKETS_AHEAD < old.bucket_count) {
+			bucket_prefetch(&old.buckets[i + BUCKETS_AHEAD], ops, self);
 		}
 		for (unsigned s = 0; s < TABLE_BUCKET_SLOTS; s++) {
 			if (old.buckets[i].tags[s] != 0) {
