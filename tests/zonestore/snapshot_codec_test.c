@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "tests/test.h"
+#include "tests/zonestore/model.h"
+#include "zonestore/node_p.h"
+
+TEST(snapshot_codec, reads_what_it_wrote)
+{
+	struct world w;
+	struct model m;
+	struct snapshot *snap;
+	struct snapshot *back = NULL;
+	struct snapshot_facts a;
+	struct snapshot_facts b;
+	struct node_handle roots[2];
+	struct buffer octets = { 0 };
+
+	world_init(&w, 1);
+	model_init(&m, "Example.Net.");
+	model_grow(&m, &w.fake.env, 200);
+	m.serial = 99;
+	snap = model_build(&m, w.pool, NULL);
+	snapshot_encode(snap, &octets);
+	snapshot_roots(snap, roots);
+	cr_assert(eq(int, snapshot_decode(w.pool, buffer_bytes(&octets), roots, &back), ERR_OK));
+	snapshot_facts(snap, &a);
+	snapshot_facts(back, &b);
+	cr_expect(id_equal(&a.root, &b.root));
+	cr_expect(eq(u64, a.bytes, b.bytes));
+	cr_expect(eq(int, a.origin, b.origin));
+	cr_expect(addr_equal(&a.primary, &b.primary));
+	cr_expect(eq(i64, a.received_at_s, b.received_at_s));
+	snapshot_unref(snap);
+	(void)epoch_collect(w.epoch);
+	model_check(&m, back);
+	snapshot_unref(back);
+	buffer_fini(&octets);
+	model_fini(&m);
+	world_fini(&w);
+}
+
+/* Spoilt records are refused or yield a version that can be read; roots must be those named. */
+TEST(snapshot_codec, refuses_spoilt_records)
+{
+	struct world w;
+	struct model m;
+	struct snapshot *snap;
+	struct snapshot *back = NULL;
+	struct node_handle roots[2];
+	struct node_handle none[2] = { 0 };
+	struct node_handle swapped[2];
+	struct id ids[2];
+	struct buffer octets = { 0 };
+
+	world_init(&w, 2);
+	model_init(&m, "example.net.");
+	model_grow(&m, &w.fake.env, 300);
+	snap = model_build(&m, w.pool, NULL);
+	snapshot_encode(snap, &octets);
+	snapshot_roots(snap, roots);
+	cr_assert(roots[1].n != 0);
+	swapped[0] = roots[1];
+	swapped[1] = roots[0];
+	for (size_t len = 0; len < octets.len; len++) {
+		struct bytes cut = bytes_of(octets.at, len);
+		cr_expect(eq(int, snapshot_decode(w.pool, cut, roots, &back), ERR_STORE_CORRUPT));
+		cr_expect(eq(int, snapshot_root_ids(cut, ids), ERR_STORE_CORRUPT));
+	}
+	cr_expect(eq(int, snapshot_decode(w.pool, buffer_bytes(&octets), none, &back),
+	             ERR_STORE_CORRUPT));
+	cr_expect(eq(int, snapshot_decode(w.pool, buffer_bytes(&octets), swapped, &back),
+	             ERR_STORE_CORRUPT));
+	for (unsigned i = 0; i < 20000; i++) {
+		size_t at = env_random_below(&w.fake.env, (uint32_t)octets.len);
+		uint8_t before = octets.at[at];
+		octets.at[at] = (uint8_t)env_random_below(&w.fake.env, 256);
+		if (snapshot_decode(w.pool, buffer_bytes(&octets), roots, &back) == ERR_OK) {
+			snapshot_unref(back);
+			(void)epoch_collect(w.epoch);
+		}
+		octets.at[at] = before;
+	}
+	snapshot_unref(snap);
+	buffer_fini(&octets);
+	model_fini(&m);
+	world_fini(&w);
+}
+
+/* A tree whose names are too long for an apex is not joined to it. */
+TEST(snapshot_codec, refuses_an_apex_that_makes_names_too_long)
+{
+	struct world w;
+	struct model m;
+	struct rr_scratch *scratch = mem_new(sizeof(*scratch));
+	struct rr rr;
+	struct snapshot *snap;
+	struct snapshot *back = NULL;
+	struct node_handle roots[2];
+	struct buffer octets = { 0 };
+	struct buffer longer = { 0 };
+	uint8_t label[LABEL_MAX_LEN + 1];
+
+	world_init(&w, 3);
+	model_init(&m, "example.");
+	rr = model_view(&m.rrs[0]);
+	memset(&scratch->owner, 0, sizeof(scratch->owner));
+	memset(label, 'a', sizeof(label));
+	label[0] = LABEL_MAX_LEN;
+	for (unsigned i = 0; i < 3; i++) {
+		memcpy(scratch->owner.octets + 64 * i, label, 64);
+	}
+	memcpy(scratch->owner.octets + 192, m.apex.octets, m.apex.len);
+	scratch->owner.len = (uint8_t)(192 + m.apex.len);
+	scratch->owner.labels = 4;
+	rr.owner = name_of(&scratch->owner);
+	cr_assert(model_add(&m, &rr));
+	snap = model_build(&m, w.pool, NULL);
+	snapshot_encode(snap, &octets);
+	snapshot_roots(snap, roots);
+	for (unsigned extra = 0; extra <= 1; extra++) {
+		uint8_t more = (uint8_t)(NAME_MAX_LEN - 192 - m.apex.len - 1 + extra);
+		enum err e;
+		longer.len = 0;
+		buffer_put(&longer, bytes_of(octets.at, 2));
+		buffer_u8(&longer, (uint8_t)(m.apex.len + 1 + more));
+		buffer_u8(&longer, more);
+		buffer_put(&longer, bytes_of(label + 1, more));
+		buffer_put(&longer, bytes_of(octets.at + 3, octets.len - 3));
+		e = snapshot_decode(w.pool, buffer_bytes(&longer), roots, &back);
+		cr_expect(eq(int, e, extra == 0 ? ERR_OK : ERR_STORE_CORRUPT));
+		if (e == ERR_OK) {
+			snapshot_unref(back);
+		}
+	}
+	snapshot_unref(snap);
+	buffer_fini(&octets);
+	buffer_fini(&longer);
+	free(scratch);
+	model_fini(&m);
+	world_fini(&w);
+}
