@@ -19,8 +19,9 @@
 
 /* A zone that waits for its nodes. */
 struct want {
-	uint64_t seq;    /* of the later root */
-	uint64_t number; /* of the zone's record */
+	uint64_t seq;      /* of the later root */
+	struct zone *zone; /* only the disk thread frees zones */
+	uint32_t number;   /* of its record */
 };
 
 struct loader {
@@ -48,13 +49,13 @@ static void tell_corrupt(struct loader *l, const struct zone *zone, const char *
 
 /* ---- records of zones ---- */
 
-static void want_add(struct loader *l, uint64_t seq, uint64_t number)
+static void want_add(struct loader *l, struct want want)
 {
 	if (l->want_count == l->want_cap) {
 		l->want_cap = l->want_cap == 0 ? 256 : 2 * l->want_cap;
 		l->wants = mem_grow(l->wants, l->want_cap * sizeof(*l->wants));
 	}
-	l->wants[l->want_count++] = (struct want){ seq, number };
+	l->wants[l->want_count++] = want;
 }
 
 /* What could not be read is fetched again. Not a matter of expiry: nothing is served. */
@@ -73,7 +74,7 @@ static struct zone *record_zone(struct loader *l, uint64_t number, const struct 
 	struct zone *zone;
 
 	epoch_quiet(st->o.epoch, st->disk.participant);
-	zone = store_find(st, v->apex); /* only this thread frees zones */
+	zone = store_find(st, v->apex);
 	epoch_offline(st->o.epoch, st->disk.participant);
 	if (zone != NULL && zone->number != 0) {
 		/* Removed, added again, and the first record's end not yet durable. */
@@ -83,6 +84,11 @@ static struct zone *record_zone(struct loader *l, uint64_t number, const struct 
 		numbers_add(&st->disk.zone_drops, number);
 	}
 	return zone;
+}
+
+static uint64_t later(const uint64_t roots[static 2])
+{
+	return roots[0] > roots[1] ? roots[0] : roots[1];
 }
 
 static enum err load_record(void *self, uint64_t number, struct bytes value)
@@ -114,8 +120,8 @@ static enum err load_record(void *self, uint64_t number, struct bytes value)
 		zone_refetch(l, zone, "record");
 		return ERR_OK;
 	}
-	want_add(l, version.roots[0] > version.roots[1] ? version.roots[0] : version.roots[1],
-	         number);
+	want_add(l, (struct want){
+			    .seq = later(version.roots), .zone = zone, .number = zone->number });
 	return ERR_OK;
 }
 
@@ -184,6 +190,7 @@ static enum err node_make(struct loader *l, struct bytes value, struct node_hand
 
 /* ---- versions ---- */
 
+/* The newest version that the record names. ERR_NOT_FOUND if it lacks a node. */
 static enum err version_make(struct loader *l, uint64_t number, struct snapshot **out)
 {
 	struct journal *j = l->st->o.journal;
@@ -207,23 +214,12 @@ static enum err version_make(struct loader *l, uint64_t number, struct snapshot 
 /* Serves what a zone waited for, or has it fetched again. */
 static void want_fulfil(struct loader *l, const struct want *w)
 {
-	struct store *st = l->st;
-	struct journal *j = st->o.journal;
+	struct zone *zone = w->zone;
 	struct snapshot *snap;
-	struct zone_value v;
-	struct zone *zone;
-	struct bytes value;
 	enum err e;
 
-	if (j->ops->get_zone(j, w->number, &value) != ERR_OK ||
-	    zone_value_read(w->number, value, &v) != ERR_OK) {
-		return; /* it was there a moment ago: the disk is going */
-	}
-	epoch_quiet(st->o.epoch, st->disk.participant);
-	zone = store_find(st, v.apex);
-	epoch_offline(st->o.epoch, st->disk.participant);
-	if (zone == NULL || zone->number != w->number) {
-		return; /* removed meanwhile, or this record is not the newest */
+	if (zone->number != w->number) {
+		return; /* this record is not the zone's newest */
 	}
 	e = version_make(l, w->number, &snap);
 	if (e != ERR_OK) {
@@ -232,7 +228,7 @@ static void want_fulfil(struct loader *l, const struct want *w)
 	}
 	zone_set_expired(zone, zone->expire_at_s != 0 && l->now_s >= zone->expire_at_s);
 	atomic_store_explicit(&zone->newest, snap, memory_order_release);
-	atomic_fetch_add(&st->disk.zones_loaded, 1);
+	atomic_fetch_add(&l->st->disk.zones_loaded, 1);
 }
 
 static void wants_fulfil(struct loader *l, uint64_t seq)
