@@ -22,5 +22,5 @@ struct journal_lmdb_options {
 /* Opens or makes the database. On failure `why` (of `why_cap` octets) is a sentence that names the
  * path: ERR_BUSY (another process has it), ERR_STORE_CORRUPT, ERR_DISK (also for an unknown
  * format), ERR_DISK_FULL, ERR_DISK_READONLY. */
-MUST_USE enum err journal_lmdb_new(const struct journal_lmdb_options *options,
-                                   struct journal **out, char *why, size_t why_cap);
+MUST_USE enum err journal_lmdb_new(const struct journal_lmdb_options *options, struct journal **out,
+                                   char *why, size_t why_cap);

@@ -49,8 +49,14 @@ MUST_USE enum err store_new(const struct store_options *options, struct store **
 void store_free(struct store *st); /* the disk thread has stopped */
 
 /* The disk thread: loads what the journal has into the zones added so far (calling `loaded` once at
- * the end), forgets journal zones nobody added, then commits until store_stop(). store_step() does
- * one round without waiting, for tests and the simulator; false when there was nothing to do. */
+ * the end), forgets journal zones nobody added, then commits until store_stop(), and what was
+ * accepted by then. Until `loaded`, readers find zones and borrow versions as they come in, but no
+ * shard notes, commits, adds or removes. Versions that are loaded are not told to subscribers; a
+ * zone whose stored data is damaged comes without one and with its refresh due.
+ *
+ * store_load() and store_step() do the same without a thread, for tests and the simulator: a step
+ * is one round without waiting, false when there was nothing to do. What store_load() returns is for
+ * information: the store is good in any case. */
 void store_run(struct store *st, void (*loaded)(void *self), void *self);
 MUST_USE enum err store_load(struct store *st);
 bool store_step(struct store *st);

@@ -5,7 +5,6 @@
 #include "zonestore/journal_lmdb.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -289,28 +288,6 @@ TEST(journal_lmdb, goes_on_after_a_write_was_refused)
 	folder_remove(f.path);
 }
 
-/* A disk of 8 MB of our own, in a mount namespace that ends with the test. */
-static bool small_disk(const char *path)
-{
-	return unshare(CLONE_NEWNS) == 0 &&
-	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       mount("axfarm-test", path, "tmpfs", 0, "size=8m") == 0;
-}
-
-static void ballast_put(const char *folder, size_t len)
-{
-	char path[PATH_MAX + 16];
-	char page[4096] = { 0 };
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/ballast", folder);
-	fd = open(path, O_WRONLY | O_CREAT, 0600);
-	for (size_t i = 0; i < len / sizeof(page); i++) {
-		cr_assert(write(fd, page, sizeof(page)) == (ssize_t)sizeof(page));
-	}
-	close(fd);
-}
-
 TEST(journal_lmdb, survives_a_full_disk)
 {
 	struct folder f;
@@ -321,11 +298,11 @@ TEST(journal_lmdb, survives_a_full_disk)
 	enum err e;
 
 	folder_make(&f);
-	if (!small_disk(f.path)) {
+	if (!folder_small_disk(f.path)) {
 		folder_remove(f.path);
 		cr_skip_test("no right to mount a small tmpfs");
 	}
-	ballast_put(f.path, 4 * MIB);
+	folder_ballast(f.path, 4 * MIB);
 	j = journal_open(f.path, 0, 0);
 	while ((e = put_many(j, seq, 10, 10000)) == ERR_OK) {
 		seq += 10;
@@ -353,7 +330,7 @@ TEST(journal_lmdb, says_that_the_disk_is_read_only)
 	char why[256];
 
 	folder_make(&f);
-	if (!small_disk(f.path)) {
+	if (!folder_small_disk(f.path)) {
 		folder_remove(f.path);
 		cr_skip_test("no right to mount a small tmpfs");
 	}

@@ -99,6 +99,44 @@ TEST(load, brings_it_back_from_lmdb)
 	folder_remove(folder.path);
 }
 
+/* A real disk that fills up, is full for a while, and gets room again. */
+TEST(load, loses_nothing_on_a_full_disk)
+{
+	struct folder folder;
+	char ballast[PATH_MAX + 16];
+	uint32_t serial = 1;
+	struct farm f;
+	enum err e;
+
+	folder_make(&folder);
+	if (!folder_small_disk(folder.path)) {
+		folder_remove(folder.path);
+		cr_skip_test("no right to mount a small tmpfs");
+	}
+	folder_ballast(folder.path, 5U << 20);
+	farm_start(&f, lmdb_open(&folder), ZONES);
+	publish_all(&f, 10);
+	/* Ever larger, until it does not fit. */
+	while ((e = farm_publish(&f, 3, 100 + serial, 5000 + 5000 * serial)) == ERR_OK) {
+		cr_assert(lt(u32, ++serial, 100));
+	}
+	cr_expect(eq(int, e, ERR_DISK_FULL));
+	cr_expect(eq(uint, f.counts[EVENT_STORE_FAILED], 1));
+	cr_expect(eq(u32, farm_serial(&f, 0), 10));
+	cr_expect(eq(u32, farm_serial(&f, 3), 99 + serial));
+	snprintf(ballast, sizeof(ballast), "%s/ballast", folder.path);
+	cr_assert(eq(int, unlink(ballast), 0));
+	publish_all(&f, 200);
+	cr_expect(eq(uint, f.counts[EVENT_STORE_RECOVERED], 1));
+	farm_fini(&f);
+	farm_start(&f, lmdb_open(&folder), ZONES);
+	expect_all(&f, 200);
+	cr_expect(eq(uint, f.counts[EVENT_STORE_CORRUPT], 0));
+	farm_fini(&f);
+	umount(folder.path);
+	folder_remove(folder.path);
+}
+
 TEST(load, forgets_zones_that_nobody_added)
 {
 	struct memory_disk *disk = memory_disk_new();
