@@ -183,6 +183,7 @@ static bool open_message(const struct xfr_out *x, struct composer *c, uint8_t *a
 	bool first = x->totals.messages == 0;
 
 	composer_init(c, at, cap);
+	c->keep_case = true; /* names arrive as they are spelled here */
 	composer_reserve(c, (x->tsig.key == NULL ? 0 : tsig_len(x->tsig.key)) +
 	                            (first && x->edns ? EDNS_OPT_LEN : 0));
 	return !first || composer_question(c, name_of(&x->question.name), x->question.type,
@@ -199,7 +200,8 @@ static enum err close_message(struct xfr_out *x, struct composer *c, uint64_t no
 	}
 	*message = composer_finish(c, x->id, x->flags);
 	if (x->tsig.key != NULL) {
-		TRY(tsig_sign_answer(&x->tsig, &c->w, x->state == XFR_OUT_END, now_s));
+		/* RFC 8945 §5.3.1 asks for every hundredth; BIND 9.18.49 refuses the unsigned ones. */
+		TRY(tsig_sign_answer(&x->tsig, &c->w, true, now_s));
 		*message = writer_bytes(&c->w);
 	}
 	x->totals.messages++;
