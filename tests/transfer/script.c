@@ -371,6 +371,9 @@ struct script_answer script_ask(struct script *s, struct bytes request, bool udp
 	cr_assert(eq(int, header_read(&r, &h), ERR_OK));
 	cr_assert(eq(int, question_read(&r, &m->q), ERR_OK));
 	cr_assert(eq(int, message_tail_read(&r, &h, &tail), ERR_OK));
+	if (s->any_apex) {
+		s->apex = m->q.name;
+	}
 	s->asked[kind_of(m->q.type)]++;
 	s->now = take_fault(s, kind_of(m->q.type));
 	signed_request = (struct tsig_request){ request, tail.tsig_at, s->wall_s };

@@ -57,6 +57,7 @@ enum script_kind {
 
 struct script {
 	struct name_buf apex;
+	bool any_apex; /* answers for whatever zone it is asked */
 	uint32_t serial;
 	uint32_t size;
 	uint32_t refresh_s, retry_s, expire_s; /* of the SOA */

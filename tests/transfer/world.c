@@ -71,9 +71,9 @@ static void on_event(void *self, enum event_kind kind, const struct event_field 
 /* Kept silent unless a test is looked into. */
 static void on_line(void *self, const char *line, size_t len)
 {
-	(void)self;
 	if (getenv("TEST_LOG") != NULL) {
-		fwrite(line, 1, len, stderr);
+		fprintf(stderr, "%.6f %.*s", (double)world_now_ns(self) / (double)NS_PER_S,
+		        (int)len, line);
 	}
 }
 
@@ -211,6 +211,16 @@ void world_start(struct world *w)
 	cr_assert(eq(int, store_add(w->store, name_of(&apex), &w->zone), ERR_OK));
 	cr_assert(eq(int, store_load(w->store), ERR_OK));
 	transfer_zone_start(w->transfer, w->zone, w->policy);
+}
+
+struct zone *world_add(struct world *w, const char *apex)
+{
+	struct name_buf name = script_name(apex);
+	struct zone *zone;
+
+	cr_assert(eq(int, store_add(w->store, name_of(&name), &zone), ERR_OK));
+	transfer_zone_start(w->transfer, zone, w->policy);
+	return zone;
 }
 
 void world_restart(struct world *w)

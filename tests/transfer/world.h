@@ -49,6 +49,9 @@ void world_fini(struct world *w);
 /* Adds the zone and runs it. */
 void world_start(struct world *w);
 
+/* Adds another zone and runs it; primaries need `any_apex`. */
+struct zone *world_add(struct world *w, const char *apex);
+
 /* Ends the process and begins another on the same disk. */
 void world_restart(struct world *w);
 

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tests/transfer/conn_test.c — connections to primaries: made, shared, broken, given up. */
+#include "transfer/conn_p.h"
+
+#include <limits.h>
+
+#include "tests/test.h"
+#include "tests/transfer/script_node.h"
+
+struct client {
+	struct sim *sim;
+	struct io *io;
+	struct script_node *primary;
+	struct primaries all;
+	struct primary *p;
+};
+
+struct probe {
+	struct request request;
+	struct client *client;
+	unsigned composed;
+	unsigned messages;
+	unsigned dones;
+	enum err err;
+	uint64_t done_ns;
+	enum request_next says;
+};
+
+static enum err on_compose(struct request *r, uint8_t *at, struct bytes *out)
+{
+	struct probe *p = container_of(r, struct probe, request);
+	struct composer c;
+
+	p->composed++;
+	composer_init(&c, at, REQUEST_MAX_LEN);
+	cr_assert(composer_question(&c, name_of(&p->client->primary->script.apex), TYPE_SOA,
+	                            CLASS_IN));
+	*out = composer_finish(&c, r->id, 0);
+	return ERR_OK;
+}
+
+static enum request_next on_message(struct request *r, struct bytes message)
+{
+	struct probe *p = container_of(r, struct probe, request);
+
+	cr_assert(eq(int, load_u16(message.at), r->id));
+	p->messages++;
+	return p->says;
+}
+
+static void on_done(struct request *r, enum err e)
+{
+	struct probe *p = container_of(r, struct probe, request);
+
+	cr_assert(eq(ptr, r->conn, NULL));
+	p->dones++;
+	p->err = e;
+	p->done_ns = io_now_ns(p->client->io);
+}
+
+static const struct request_ops ops = { on_compose, on_message, on_done };
+
+static void client_init(struct client *c, uint64_t seed)
+{
+	struct addr here, any = { 0 };
+	struct sim_node_options node = { .addrs = &here, .addr_count = 1 };
+
+	*c = (struct client){ .sim = sim_new(seed) };
+	cr_assert(eq(int, addr_parse("198.51.100.1", 0, &here), ERR_OK));
+	c->io = sim_node(c->sim, &node);
+	c->primary = script_node_new(c->sim, "192.0.2.1", "example.", NULL);
+	primaries_init(&c->all, c->io);
+	c->p = primary_get(&c->all, &c->primary->at, &any, NULL);
+}
+
+static void client_fini(struct client *c)
+{
+	conn_close_all(&c->all);
+	primary_put(c->p);
+	primaries_fini(&c->all);
+	sim_run_for(c->sim, NS_PER_S);
+	script_node_down(c->primary);
+	sim_free(c->sim);
+	script_node_free(c->primary);
+}
+
+static void probe(struct client *c, struct probe *p)
+{
+	*p = (struct probe){ .request = { .ops = &ops, .id = 5 },
+		             .client = c,
+		             .says = REQUEST_OVER };
+	cr_assert(eq(int, conn_request(c->p, &p->request), ERR_OK));
+}
+
+TEST(conn, serves_several_requests_and_ends_when_idle)
+{
+	struct client c;
+	struct probe p;
+
+	client_init(&c, 1);
+	for (unsigned i = 0; i < 5; i++) {
+		probe(&c, &p);
+		sim_run_for(c.sim, 2 * NS_PER_S);
+		cr_expect(eq(uint, p.messages, 1));
+		cr_expect(eq(uint, p.dones, 1));
+		cr_expect(eq(int, p.err, ERR_OK));
+	}
+	cr_expect(eq(uint, c.primary->connections, 1));
+	cr_expect(eq(uint, c.p->conn_count, 1));
+	cr_expect(gt(u64, c.p->latency_ns, 0));
+	sim_run_for(c.sim, (CONN_IDLE_S - 2) * NS_PER_S + NS_PER_MS);
+	cr_expect(eq(uint, c.p->conn_count, 0));
+	cr_expect(eq(uint, c.all.idle_conns, 0));
+	client_fini(&c);
+}
+
+TEST(conn, gives_each_of_several_at_once_its_own)
+{
+	struct client c;
+	struct probe p[4];
+
+	client_init(&c, 2);
+	for (unsigned i = 0; i < 4; i++) {
+		probe(&c, &p[i]);
+	}
+	sim_run_for(c.sim, NS_PER_S);
+	for (unsigned i = 0; i < 4; i++) {
+		cr_expect(eq(uint, p[i].dones, 1));
+	}
+	cr_expect(eq(uint, c.primary->connections, 4));
+	probe(&c, &p[0]);
+	sim_run_for(c.sim, NS_PER_S);
+	cr_expect(eq(uint, c.primary->connections, 4));
+	client_fini(&c);
+}
+
+TEST(conn, sends_again_where_an_idle_connection_had_died)
+{
+	struct client c;
+	struct probe p;
+
+	client_init(&c, 3);
+	probe(&c, &p);
+	sim_run_for(c.sim, NS_PER_S);
+	c.primary->script.fault_arg = 0;
+	script_fail(&c.primary->script, SCRIPT_CLOSE, SCRIPT_SOA, 1);
+	probe(&c, &p);
+	sim_run_for(c.sim, NS_PER_S);
+	cr_expect(eq(uint, p.composed, 2));
+	cr_expect(eq(uint, p.dones, 1));
+	cr_expect(eq(int, p.err, ERR_OK));
+	/* A new connection that is closed is a failure. */
+	sim_run_for(c.sim, 10 * NS_PER_S);
+	script_fail(&c.primary->script, SCRIPT_CLOSE, SCRIPT_SOA, 1);
+	probe(&c, &p);
+	sim_run_for(c.sim, NS_PER_S);
+	cr_expect(eq(uint, p.composed, 1));
+	cr_expect(eq(int, p.err, ERR_PEER_CLOSED));
+	client_fini(&c);
+}
+
+TEST(conn, says_when_a_primary_cannot_be_reached)
+{
+	struct client c;
+	struct probe p;
+	struct addr here;
+
+	client_init(&c, 4);
+	script_node_down(c.primary);
+	probe(&c, &p);
+	sim_run_for(c.sim, NS_PER_S);
+	cr_expect(eq(int, p.err, ERR_PEER_REFUSED));
+	cr_expect(not(p.request.connected));
+	cr_expect(eq(uint, c.p->failures, 1));
+	script_node_up(c.primary);
+	cr_assert(eq(int, addr_parse("198.51.100.1", 0, &here), ERR_OK));
+	sim_cut(c.sim, &here, &c.primary->at, true);
+	sim_run_for(c.sim, 20 * NS_PER_S);
+	probe(&c, &p);
+	p.done_ns = 0;
+	{
+		uint64_t from = io_now_ns(c.io);
+
+		sim_run_for(c.sim, 10 * NS_PER_S);
+		cr_expect(eq(int, p.err, ERR_PEER_TIMEOUT));
+		cr_expect(eq(u64, p.done_ns - from, CONN_CONNECT_S * NS_PER_S));
+	}
+	cr_expect(eq(uint, c.p->failures, 2));
+	client_fini(&c);
+}
+
+TEST(conn, ends_where_more_may_come)
+{
+	struct client c;
+	struct probe p;
+
+	client_init(&c, 5);
+	probe(&c, &p);
+	p.says = REQUEST_BROKEN;
+	sim_run_for(c.sim, NS_PER_S);
+	cr_expect(eq(uint, p.dones, 1));
+	cr_expect(eq(int, p.err, ERR_OK));
+	cr_expect(eq(uint, c.p->conn_count, 0));
+	client_fini(&c);
+}
+
+TEST(conn, a_request_can_be_abandoned_at_any_time)
+{
+	for (unsigned step = 0; step < 30; step++) {
+		struct client c;
+		struct probe p;
+
+		client_init(&c, 100 + step);
+		script_fail(&c.primary->script, SCRIPT_SILENT, SCRIPT_SOA, step % 2 * UINT_MAX);
+		probe(&c, &p);
+		sim_run_for(c.sim, step * 40000);
+		conn_abandon(&p.request);
+		conn_abandon(&p.request);
+		sim_run_for(c.sim, NS_PER_S);
+		cr_expect(le(uint, p.dones, 1));
+		cr_expect(eq(ptr, p.request.conn, NULL));
+		client_fini(&c);
+	}
+}
