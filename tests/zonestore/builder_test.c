@@ -131,3 +131,365 @@ TEST(builder, an_applied_difference_equals_the_transferred_zone)
 		world_fini(&w);
 	}
 }
+
+/* ---- the rules, as zones in presentation form; a line begins with + or - ---- */
+
+static enum err play(struct builder *b, const struct name *apex, const char *line)
+{
+	struct rr_scratch *scratch = mem_new(sizeof(*scratch));
+	struct rr rr;
+	enum err e;
+
+	cr_assert(eq(int, rr_parse(bytes_str(line + 1), apex, 300, scratch, &rr), ERR_OK), "%s",
+	          line);
+	e = line[0] == '+' ? builder_add(b, &rr) : builder_delete(b, &rr);
+	free(scratch);
+	return e;
+}
+
+/* Plays the lines, freezes, and yields the first error. */
+static enum err play_all(struct builder *b, const struct name *apex, const char *const *lines,
+                         struct snapshot **out)
+{
+	for (; *lines != NULL; lines++) {
+		enum err e = play(b, apex, *lines);
+		if (e != ERR_OK) {
+			return e;
+		}
+	}
+	return builder_freeze(b, &by_ixfr, out);
+}
+
+#define SOA_1 "+@ 3600 IN SOA ns.test. ops.test. 1 2 3 4 5"
+#define OLD_1 "-@ 3600 IN SOA ns.test. ops.test. 1 2 3 4 5"
+#define SOA_2 "+@ 3600 IN SOA ns.test. ops.test. 2 2 3 4 5"
+#define OLD_2 "-@ 3600 IN SOA ns.test. ops.test. 2 2 3 4 5"
+#define SOA_3 "+@ 3600 IN SOA ns.test. ops.test. 3 2 3 4 5"
+#define NS    "+@ 3600 IN NS ns.test."
+
+/* Prints a version: "owner TTL TYPE rdata;" for each record. */
+static void print_zone(const struct snapshot *snap, char *out, size_t cap)
+{
+	struct rr_scratch *scratch = mem_new(sizeof(*scratch));
+	struct writer w = writer_of(out, cap - 1);
+	struct snapshot_cursor c;
+	struct rrset set;
+	bool fits = true;
+
+	snapshot_cursor_init(&c, snap);
+	while (snapshot_cursor_next(&c, &set)) {
+		struct rrset_reader r = rrset_read(&set);
+		struct bytes rdata;
+		char type[TYPE_TEXT_MAX];
+		char ttl[16];
+		snprintf(ttl, sizeof(ttl), " %u ", set.ttl);
+		while (rrset_next(&r, scratch, &rdata)) {
+			fits = fits && name_print(name_of(&c.owner), &w) && writer_str(&w, ttl) &&
+			       writer_str(&w, type_print(set.type, type)) && writer_u8(&w, ' ') &&
+			       rdata_print(set.type, rdata, &w) && writer_u8(&w, ';');
+		}
+	}
+	cr_assert(fits);
+	out[w.len] = 0;
+	free(scratch);
+}
+
+struct rule {
+	const char *name;
+	const char *base[8]; /* none: from nothing */
+	const char *steps[16];
+	enum err want;
+	const char *zone; /* what is in it then, but the SOA and the apex NS */
+};
+
+static const struct rule rules[] = {
+	{ "no SOA", {}, { NS, NULL }, ERR_ZONE_NO_SOA, NULL },
+	{ "no NS", {}, { SOA_1, "+a IN NS ns.test.", NULL }, ERR_ZONE_NO_NS, NULL },
+	{ "outside", {}, { SOA_1, NS, "+a.other. IN A 192.0.2.1", NULL }, ERR_ZONE_OUTSIDE, NULL },
+	{ "SOA below", {}, { SOA_1, "+a IN SOA a. b. 1 2 3 4 5", NULL }, ERR_ZONE_OUTSIDE, NULL },
+	{ "class", {}, { SOA_1, "+a CH TXT x", NULL }, ERR_ZONE_CLASS, NULL },
+	{ "meta type", {}, { SOA_1, "+a IN TYPE255 \\# 0", NULL }, ERR_ZONE_TYPE, NULL },
+	{ "deleting from nothing",
+	  {},
+	  { SOA_1, NS, "-a IN A 192.0.2.1", NULL },
+	  ERR_XFR_MISMATCH,
+	  NULL },
+	{ "CNAME beside A",
+	  {},
+	  { SOA_1, NS, "+a IN CNAME b", "+a IN A 192.0.2.1", NULL },
+	  ERR_ZONE_CNAME,
+	  NULL },
+	{ "CNAME beside A, late",
+	  {},
+	  { SOA_1, NS, "+a IN CNAME b", "+b IN A 192.0.2.1", "+a IN A 192.0.2.1", NULL },
+	  ERR_ZONE_CNAME,
+	  NULL },
+	{ "two CNAMEs",
+	  {},
+	  { SOA_1, NS, "+a IN CNAME b", "+a IN CNAME c", NULL },
+	  ERR_ZONE_CNAME,
+	  NULL },
+	{ "two DNAMEs",
+	  {},
+	  { SOA_1, NS, "+a IN DNAME b", "+a IN DNAME c", NULL },
+	  ERR_ZONE_CNAME,
+	  NULL },
+	{ "CNAME beside NSEC and RRSIG",
+	  {},
+	  { SOA_1, NS, "+a IN CNAME b.test.", "+a IN NSEC b.test. CNAME",
+	    "+a IN RRSIG CNAME 8 2 300 20300101000000 20200101000000 7 x. AAAA", NULL },
+	  ERR_OK,
+	  "a.x. 300 CNAME b.test.;a.x. 300 RRSIG CNAME 8 2 300 20300101000000 20200101000000 7 x. "
+	  "AAAA;"
+	  "a.x. 300 NSEC b.test. CNAME;" },
+	{ "equal records are one",
+	  {},
+	  { SOA_1, NS, "+a IN A 192.0.2.1", "+a IN A 192.0.2.1", "+a IN MX 1 M.x.",
+	    "+b IN A 192.0.2.2", "+a IN MX 1 m.X.", "+A IN A 192.0.2.1", NULL },
+	  ERR_OK,
+	  "A.x. 300 A 192.0.2.1;A.x. 300 MX 1 M.x.;b.x. 300 A 192.0.2.2;" },
+	{ "the smallest TTL is the set's",
+	  {},
+	  { SOA_1, NS, "+a 500 IN A 192.0.2.1", "+a 400 IN A 192.0.2.2", "+b IN A 192.0.2.2",
+	    "+a 450 IN A 192.0.2.3", "+a 350 IN TXT x", NULL },
+	  ERR_OK,
+	  "a.x. 400 A 192.0.2.1;a.x. 400 A 192.0.2.2;a.x. 400 A 192.0.2.3;a.x. 350 TXT \"x\";b.x. "
+	  "300 A 192.0.2.2;" },
+	{ "the last SOA counts", {}, { SOA_1, NS, SOA_2, NULL }, ERR_OK, "" },
+	{ "adding what is there",
+	  { SOA_1, NS, "+a IN A 192.0.2.1", NULL },
+	  { OLD_1, SOA_2, "+a IN A 192.0.2.1", NULL },
+	  ERR_XFR_MISMATCH,
+	  NULL },
+	{ "deleting what is not there",
+	  { SOA_1, NS, "+a IN A 192.0.2.1", NULL },
+	  { OLD_1, "-a IN A 192.0.2.2", SOA_2, NULL },
+	  ERR_XFR_MISMATCH,
+	  NULL },
+	{ "deleting twice",
+	  { SOA_1, NS, "+a IN A 192.0.2.1", NULL },
+	  { OLD_1, "-a IN A 192.0.2.1", "-a IN A 192.0.2.1", SOA_2, NULL },
+	  ERR_XFR_MISMATCH,
+	  NULL },
+	{ "deleting at a name that is not there",
+	  { SOA_1, NS, NULL },
+	  { OLD_1, "-a IN A 192.0.2.1", SOA_2, NULL },
+	  ERR_XFR_MISMATCH,
+	  NULL },
+	{ "deleting another SOA",
+	  { SOA_1, NS, NULL },
+	  { OLD_2, SOA_3, NULL },
+	  ERR_XFR_MISMATCH,
+	  NULL },
+	{ "deleting the apex NS",
+	  { SOA_1, NS, NULL },
+	  { OLD_1, "-@ IN NS ns.test.", SOA_2, NULL },
+	  ERR_ZONE_NO_NS,
+	  NULL },
+	{ "an owner without records is gone",
+	  { SOA_1, NS, "+a IN A 192.0.2.1", "+b IN A 192.0.2.2", NULL },
+	  { OLD_1, "-a IN A 192.0.2.1", SOA_2, NULL },
+	  ERR_OK,
+	  "b.x. 300 A 192.0.2.2;" },
+	{ "case does not matter to a deletion",
+	  { SOA_1, NS, "+Abc IN MX 5 Mail.x.", NULL },
+	  { OLD_1, "-aBC IN MX 5 mAIL.x.", SOA_2, "+aBc IN MX 6 m", NULL },
+	  ERR_OK,
+	  "aBc.x. 300 MX 6 m.x.;" },
+	{ "a TTL changes by deleting and adding",
+	  { SOA_1, NS, "+a 500 IN A 192.0.2.1", NULL },
+	  { OLD_1, "-a 500 IN A 192.0.2.1", SOA_2, "+a 600 IN A 192.0.2.1", NULL },
+	  ERR_OK,
+	  "a.x. 600 A 192.0.2.1;" },
+	{ "of several differences the last decides",
+	  { SOA_1, NS, "+a 500 IN A 192.0.2.1", NULL },
+	  { OLD_1, "-a 500 IN A 192.0.2.1", SOA_2, "+a 60 IN A 192.0.2.1", "+b IN A 192.0.2.2",
+	    OLD_2, "-a 60 IN A 192.0.2.1", "-b IN A 192.0.2.2", SOA_3, "+a 900 IN A 192.0.2.1",
+	    NULL },
+	  ERR_OK,
+	  "a.x. 900 A 192.0.2.1;" },
+	{ "a CNAME replaces an A",
+	  { SOA_1, NS, "+a IN A 192.0.2.1", NULL },
+	  { OLD_1, "-a IN A 192.0.2.1", SOA_2, "+a IN CNAME b", NULL },
+	  ERR_OK,
+	  "a.x. 300 CNAME b.x.;" },
+	{ "a CNAME joins an A",
+	  { SOA_1, NS, "+a IN A 192.0.2.1", NULL },
+	  { OLD_1, SOA_2, "+a IN CNAME b", NULL },
+	  ERR_ZONE_CNAME,
+	  NULL },
+};
+
+static void check_rule(const struct rule *r, struct world *w, const struct snapshot *base)
+{
+	struct name_buf apex_buf = name_text("x.");
+	struct name apex = name_of(&apex_buf);
+	struct builder *b = builder_new(
+		&(struct builder_options){ .pool = w->pool, .apex = apex, .base = base });
+	struct snapshot *snap = NULL;
+	char text[2000];
+	char *rest = text;
+
+	cr_expect(eq(int, play_all(b, &apex, r->steps, &snap), r->want), "%s", r->name);
+	builder_free(b);
+	if (snap == NULL) {
+		return;
+	}
+	print_zone(snap, text, sizeof(text));
+	cr_assert(strncmp(rest, "x. 3600 NS ns.test.;", 20) == 0, "%s: %s", r->name, text);
+	rest += 20;
+	cr_expect(strcmp(rest, r->zone) == 0, "%s: %s", r->name, rest);
+	snapshot_unref(snap);
+}
+
+TEST(builder, keeps_the_rules)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		struct name_buf apex_buf = name_text("x.");
+		struct name apex = name_of(&apex_buf);
+		struct snapshot *base = NULL;
+		struct world w;
+		world_init(&w, i);
+		if (rules[i].base[0] != NULL) {
+			struct builder *b = builder_new(
+				&(struct builder_options){ .pool = w.pool, .apex = apex });
+			cr_assert(eq(int, play_all(b, &apex, rules[i].base, &base), ERR_OK));
+			builder_free(b);
+		}
+		check_rule(&rules[i], &w, base);
+		snapshot_unref(base);
+		world_fini(&w);
+	}
+}
+
+/* ---- limits ---- */
+
+/* Adds `count` addresses to one owner, in a scattered order. */
+static enum err add_addresses(struct builder *b, struct name owner, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t address[4];
+		struct rr rr = { owner, TYPE_A, CLASS_IN, 60, bytes_of(address, 4) };
+		enum err e;
+		store_u32(address, i * 2654435761U);
+		e = builder_add(b, &rr);
+		if (e != ERR_OK) {
+			return e;
+		}
+	}
+	return ERR_OK;
+}
+
+static enum err build_set(struct pool *pool, uint32_t count, uint32_t records_max, size_t budget)
+{
+	struct name_buf apex = name_text("x.");
+	struct name_buf owner = name_text("many.x.");
+	struct name at = name_of(&apex);
+	struct builder *b = builder_new(&(struct builder_options){
+		.pool = pool, .apex = at, .records_max = records_max, .budget_bytes = budget });
+	struct snapshot *snap = NULL;
+	struct owner_view view;
+	struct rrset set;
+	enum err e = play(b, &at, SOA_1);
+
+	e = e == ERR_OK ? play(b, &at, NS) : e;
+	e = e == ERR_OK ? add_addresses(b, name_of(&owner), count) : e;
+	e = e == ERR_OK ? builder_freeze(b, &by_ixfr, &snap) : e;
+	builder_free(b);
+	if (snap != NULL) {
+		cr_assert(snapshot_owner(snap, name_of(&owner), &view));
+		cr_assert(owner_rrset(&view, TYPE_A, 0, &set));
+		cr_expect(eq(u32, set.count, count));
+		snapshot_unref(snap);
+	}
+	return e;
+}
+
+TEST(builder, has_limits)
+{
+	static const struct {
+		uint32_t count;
+		uint32_t records_max;
+		size_t budget;
+		enum err want;
+	} cases[] = {
+		{ 16000, 0, 0, ERR_OK },
+		{ 65535, 0, 0, ERR_OK },
+		{ 65536, 0, 0, ERR_LIMIT_BYTES },
+		{ 100, 102, 0, ERR_OK }, /* SOA and NS count */
+		{ 101, 102, 0, ERR_LIMIT_RECORDS },
+		{ 30000, 0, 1 << 20, ERR_BUDGET },
+	};
+	struct world w;
+
+	world_init(&w, 1);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		cr_expect(
+			eq(int,
+		           build_set(w.pool, cases[i].count, cases[i].records_max, cases[i].budget),
+		           cases[i].want),
+			"case %zu", i);
+	}
+	world_fini(&w);
+}
+
+/* A set of more than 16 MiB is refused whether it comes at once or grows. */
+TEST(builder, refuses_sets_that_no_one_could_send)
+{
+	struct name_buf apex = name_text("x.");
+	struct name at = name_of(&apex);
+	struct world w;
+	struct builder *b;
+	struct snapshot *snap = NULL;
+	uint8_t *rdata = mem_zero(1, 65535);
+	struct rr rr = { at, 65280, CLASS_IN, 60, bytes_of(rdata, 65535) };
+
+	world_init(&w, 1);
+	b = builder_new(&(struct builder_options){ .pool = w.pool, .apex = at });
+	cr_assert(eq(int, play(b, &at, SOA_1), ERR_OK));
+	cr_assert(eq(int, play(b, &at, NS), ERR_OK));
+	for (unsigned i = 0; i < 256; i++) {
+		rdata[0] = (uint8_t)i;
+		cr_assert(eq(int, builder_add(b, &rr), ERR_OK));
+	}
+	cr_expect(eq(int, builder_freeze(b, &by_ixfr, &snap), ERR_LIMIT_BYTES));
+	builder_free(b);
+	free(rdata);
+	world_fini(&w);
+}
+
+/* Over a large zone one change makes few new nodes; all others are the base's. */
+TEST(builder, shares_what_did_not_change)
+{
+	struct world w;
+	struct model m;
+	struct model next;
+	struct snapshot *one;
+	struct snapshot *two = NULL;
+	struct builder *b;
+	struct pool_stats before;
+	struct pool_stats after;
+
+	world_init(&w, 31);
+	model_init(&m, "example.");
+	model_grow(&m, &w.fake.env, 4000);
+	one = model_build(&m, w.pool, NULL);
+	model_copy(&m, &next);
+	model_grow(&next, &w.fake.env, 1);
+	next.serial++;
+	pool_stats(w.pool, &before);
+	b = builder_over(w.pool, one);
+	model_difference(&m, &next, b);
+	cr_assert(eq(int, builder_freeze(b, &by_ixfr, &two), ERR_OK));
+	builder_free(b);
+	pool_stats(w.pool, &after);
+	cr_expect(before.nodes > 60, "%llu", (unsigned long long)before.nodes);
+	cr_expect(after.nodes - before.nodes <= 8, "%llu",
+	          (unsigned long long)(after.nodes - before.nodes));
+	model_check(&next, two);
+	snapshot_unref(one);
+	snapshot_unref(two);
+	model_fini(&m);
+	model_fini(&next);
+	world_fini(&w);
+}
