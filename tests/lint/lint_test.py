@@ -68,6 +68,9 @@ CLEAN = {
     'private header of the own room': source('ring/a.c', '#include "ring/a_p.h"\n'),
     'private header in the test of the room':
         {'tests/ring/a_test.c': TEST_HEAD + '#include "ring/a_p.h"\n#include "tests/test.h"\n'},
+    'private header in a fuzz entry':
+        {'tests/fuzz/a_fuzz.c': '/* SPDX-License-Identifier: MIT\n *\n * tests/fuzz/a_fuzz.c — octets.\n */\n'
+                                '#include "ring/a_p.h"\n'},
     'door': source('zonestore/journal_lmdb.c', '#include <lmdb.h>\nstatic int f(void)\n{\n\treturn open();\n}\n'),
     'function at the wall': source('dns/a.c', function(70)),
     'five parameters': source('dns/a.c', 'int f(int a, int b, int c, int d, int (*e)(int, int))\n{\n}\n'),
