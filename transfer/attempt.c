@@ -211,6 +211,9 @@ static void pull_failed(struct refresh *z)
 	enum err e = s->err;
 	bool again = axfr_may_help(z, e);
 
+	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0) {
+		primary_unreached(z->primary, e); /* those that wait for it need not find out too */
+	}
 	if (again) {
 		refresh_event_fallback(z, &primary, e);
 	} else if (e == ERR_SERIAL_OLD) {
@@ -276,12 +279,14 @@ static enum err pull(struct refresh *z)
 }
 
 /* Not worth a packet: others have just found the primary unreachable. Who was told by it that there
- * are news, or is an operator, tries all the same. */
+ * are news, whose IXFR failed there, or who is an operator, tries all the same. */
 static bool spared(const struct refresh *z)
 {
 	bool told = z->lane == LANE_NOTIFY && z->tried == 0;
+	bool fallback = z->method == REFRESH_BY_AXFR && zone_newest(z->zone) != NULL &&
+	                (z->serves & (WANT_WHOLE | WANT_REFETCH)) == 0;
 
-	return primary_down(z->primary) && z->lane != LANE_OPERATOR && !told;
+	return primary_down(z->primary) && z->lane != LANE_OPERATOR && !told && !fallback;
 }
 
 void refresh_run(struct refresh *z)

@@ -224,6 +224,7 @@ static void conn_break(struct conn *c, enum err e)
 		r->next = NULL;
 		r->conn = NULL;
 		if (stale && r->heard_ns == 0) {
+			r->connected = false;
 			conn_open(p, r);
 		} else {
 			r->ops->done(r, e);

@@ -8,6 +8,8 @@
 #include "base/arena.h"
 #include "transfer/schedule_p.h"
 
+#define WANTED_AGAIN_MS 1000
+
 #define MAY(state) (1U << (state))
 
 static const unsigned edges[REFRESH_STATES] = {
@@ -300,6 +302,19 @@ static void confirmed(struct refresh *z)
 	go_on(z, delay_ms);
 }
 
+/* Begins a round for something wanted; after a failure not in the same second, so that a flood of
+ * NOTIFYs does not become one of attempts. */
+static void round_wanted(struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(z->zone);
+
+	if (z->failures > 0 && timers.last_error_at_s >= wall_s(z)) {
+		wait_for(z, WANTED_AGAIN_MS);
+	} else {
+		round_begin(z);
+	}
+}
+
 /* How long to wait after a round that failed. Without a version, and where news are known to be
  * there, the wait doubles from the policy's least; otherwise it is the SOA's retry. */
 static uint64_t retry_ms(const struct refresh *z)
@@ -332,7 +347,7 @@ static void round_failed(struct refresh *z)
 	store_note(z->t->options.store, z->zone, &timers);
 	refresh_move(z, REFRESH_IDLE);
 	if (again) {
-		round_begin(z);
+		round_wanted(z);
 	} else {
 		wait_for(z, delay_ms);
 	}
@@ -513,7 +528,7 @@ void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 		round_begin(z);
 		break;
 	case REFRESH_IDLE:
-		round_begin(z);
+		round_wanted(z);
 		break;
 	case REFRESH_PULLING:
 	case REFRESH_COMMITTING:

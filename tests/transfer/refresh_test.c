@@ -470,6 +470,43 @@ TEST(refresh, merges_notifies_and_remembers_them_during_a_transfer)
 	world_fini(&w);
 }
 
+TEST(refresh, a_flood_of_notifies_is_no_flood_of_attempts)
+{
+	struct world w;
+
+	world_init(&w, 27, 1, false);
+	world_start(&w);
+	world_run_until(&w, 1, 1);
+	world_run_s(&w, 10);
+	world_bump(&w, 2);
+	script_node_down(w.primaries[0]);
+	for (unsigned i = 0; i < 5000; i++) {
+		world_notify(&w, 0, i % 2 == 0);
+		sim_run_for(w.sim, NS_PER_MS);
+	}
+	cr_expect(ge(uint, w.happened[EVENT_TRANSFER_FAILED], 4));
+	cr_expect(le(uint, w.happened[EVENT_TRANSFER_FAILED], 12), "in five seconds");
+	script_node_up(w.primaries[0]);
+	world_notify(&w, 0, true);
+	cr_expect(le(u64, world_run_until(&w, 2, 2), 1100 * NS_PER_MS));
+	world_fini(&w);
+}
+
+/* Nothing but silence in answer to IXFR, of a primary that nobody notifies for. */
+TEST(refresh, falls_back_from_silence_when_due)
+{
+	struct world w;
+
+	world_init(&w, 28, 1, false);
+	world_start(&w);
+	world_run_until(&w, 1, 1);
+	world_bump(&w, 2);
+	script_fail(&w.primaries[0]->script, SCRIPT_SILENT, SCRIPT_IXFR, UINT_MAX);
+	world_run_until(&w, 2, 1032);
+	cr_expect(eq(uint, w.happened[EVENT_TRANSFER_FALLBACK], 1));
+	world_fini(&w);
+}
+
 TEST(refresh, a_notify_survives_failure_and_restart)
 {
 	struct world w;
