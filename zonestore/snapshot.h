@@ -115,7 +115,7 @@ struct snapshot_place snapshot_find(const struct snapshot *snap, struct name nam
 struct snapshot_cursor {
 	const struct snapshot *snap;
 	struct name_buf owner; /* of the set last yielded, absolute, as spelled */
-	uint64_t opaque[92]; /* private */
+	uint64_t opaque[92];   /* private */
 };
 
 void snapshot_cursor_init(struct snapshot_cursor *c, const struct snapshot *snap);
