@@ -194,7 +194,8 @@ static bool synthesise_cname(struct response *r, const struct rrset *set, struct
 	return chain_to(r, made);
 }
 
-static bool follow_dname(struct response *r, const struct snapshot_place *place)
+/* The synthesised CNAME is itself the answer to who asks for CNAME, or for ANY. */
+static bool follow_dname(struct response *r, const struct snapshot_place *place, uint16_t type)
 {
 	struct name owner = name_strip(r->name, r->name.labels - place->owner_labels);
 	struct rrset_reader reader;
@@ -209,7 +210,8 @@ static bool follow_dname(struct response *r, const struct snapshot_place *place)
 	reader = rrset_read(&set);
 	return !r->truncated && rrset_next(&reader, &r->scratch->rr, &rdata) &&
 	       name_view(rdata, &target) == ERR_OK &&
-	       synthesise_cname(r, &set, target, place->owner_labels);
+	       synthesise_cname(r, &set, target, place->owner_labels) && type != TYPE_CNAME &&
+	       type != TYPE_ANY;
 }
 
 /* Types for which a CNAME is not followed: it may stand beside them (RFC 4034 §2.5), or is asked
@@ -256,7 +258,7 @@ static bool answer_step(struct response *r, uint16_t type)
 		                  name_strip(r->name, r->name.labels - place.owner_labels));
 		return false;
 	case SNAPSHOT_DNAME:
-		return follow_dname(r, &place);
+		return follow_dname(r, &place, type);
 	case SNAPSHOT_NO_NAME:
 		r->rcode = RCODE_NXDOMAIN;
 		response_negative_soa(r);

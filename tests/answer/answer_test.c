@@ -273,6 +273,9 @@ static const struct {
 	{ "b.dn.example.", TYPE_A,
 	  "NXDOMAIN aa\nan dn.example. 60 IN DNAME dt.example.\nan b.dn.example. 60 IN CNAME "
 	  "b.dt.example.\n" SOA300 },
+	{ "b.dn.example.", TYPE_CNAME,
+	  "NOERROR aa\nan dn.example. 60 IN DNAME dt.example.\nan b.dn.example. 60 IN CNAME "
+	  "b.dt.example.\n" },
 	{ "dn.example.", TYPE_DNAME, "NOERROR aa\nan dn.example. 60 IN DNAME dt.example.\n" },
 	{ "_sip._tcp.example.", TYPE_SRV,
 	  "NOERROR aa\nan _sip._tcp.example. 60 IN SRV 1 2 5060 mail.example.\nad mail.example. "

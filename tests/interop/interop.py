@@ -13,6 +13,7 @@ import argparse
 import re
 import sys
 
+import answers    # noqa: F401  (registers its scenarios)
 import axfarm
 import evil     # noqa: F401  (registers its scenarios)
 import harness
