@@ -3,7 +3,7 @@
  * base/event.h — what happened, as one typed event per outcome.
  *
  * Every event stands in the table of event.c with its name, level and sentence; `docs/events.md`
- * documents the same table. Code emits values; text is made by the sink, as a line for people or as
+ * is made of the same table. Code emits values; text is made by the sink, as a line for people or as
  * a JSON object. A sentence names fields in braces: "zone {zone}: held at serial {serial}". Fields
  * that the sentence does not name follow it as `key=value`. Octets from outside are escaped by the
  * sink.
