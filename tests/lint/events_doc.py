@@ -33,7 +33,8 @@ def strings(text):
 def table():
     source = read('base', 'event.c')
     named = {n: strings(v) for n, v in re.findall(r'static const char (\w+)\[\] =\s*((?:"[^;]*"\s*)+);', source)}
-    fields = dict(re.findall(r'(EVENT_\w+),\s*/\* (.*?) ?\*/', read('base', 'event.h')))
+    fields = {k: re.sub(r'\s*\n\s*\*?\s*', ' ', v).strip()
+              for k, v in re.findall(r'(EVENT_\w+),\s*/\* (.*?) ?\*/', read('base', 'event.h'), re.S)}
     rows = re.findall(r'\[(EVENT_\w+)\]\s*=\s*\{\s*"([^"]+)",\s*LEVEL_(\w+),\s*((?:"(?:[^"\\]|\\.)*"\s*|\w+\s*)+)\}',
                       source)
     for kind, name, level, text in rows:
