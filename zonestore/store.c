@@ -348,6 +348,9 @@ static void publish_tell(struct store *st, struct zone *zone, const struct snaps
 	if (!base16_encode(bytes_of(facts.root.octets, sizeof(facts.root.octets)), &w)) {
 		return;
 	}
+	for (size_t i = 0; i < w.len; i++) {
+		root[i] |= 0x20; /* lower case, as everywhere where people compare ids */
+	}
 	EVENT(st->o.events, EVENT_ZONE_PUBLISHED, F_NAME("zone", name_bytes(zone_apex(zone))),
 	      F_UINT("serial", facts.serial.n), F_STR("root", root),
 	      F_UINT("records", facts.records));
