@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "daemon/daemon_p.h"
+#include "daemon/dispatch_p.h"
 #include "daemon/job_p.h"
 
 struct change {
@@ -248,11 +249,13 @@ static enum err batch_run(struct shard *s, struct shard_job *job)
 {
 	struct batch *b = container_of(job, struct batch, job);
 
-	(void)s;
 	job->later = true;
 	b->stopping = 1;
 	for (size_t i = 0; i < b->count; i++) {
 		change_run(b, &b->changes[i]);
+	}
+	if (!s->engines_run) {
+		dispatch_engines_run(s);
 	}
 	batch_settle(b);
 	return ERR_OK;

@@ -40,6 +40,7 @@ static inline void count_one(_Atomic uint64_t *counter)
 }
 
 struct daemon;
+struct notice_mail;
 struct server;
 
 struct shard {
@@ -53,6 +54,9 @@ struct shard {
 	struct transfer *transfer;
 	struct answer_scratch *scratch;
 	struct shard_counts counts;
+	struct notice_mail *early; /* NOTIFYs that came before the engines ran */
+	unsigned early_count;
+	bool engines_run;
 };
 
 /* What one reading of the configuration became. Immutable while shards see it; replaced whole. */

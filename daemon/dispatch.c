@@ -24,6 +24,7 @@ struct reading {
  * gone by then. */
 struct notice_mail {
 	struct io_mail mail;
+	struct notice_mail *next; /* in the shard's early ones */
 	struct shard *owner;
 	struct name_buf zone;
 	struct transfer_notice notice;
@@ -114,15 +115,59 @@ static enum dispatch handle_query(struct shard *s, struct reading *rd, struct by
 	return reply_signed(s, rd, reply);
 }
 
+/* Gives the notice to the zone's engine; false if it has none yet. */
+static bool notice_take(struct notice_mail *m)
+{
+	struct shard *s = m->owner;
+	struct zone *zone = store_find(s->d->store, name_of(&m->zone));
+
+	if (zone == NULL || zone_engine(zone) == NULL) {
+		return false;
+	}
+	transfer_zone_notified(s->transfer, zone, &m->notice);
+	return true;
+}
+
+/* What comes while the store is being loaded is kept until the engines run: the sender was told that
+ * we know. */
 static void notice_deliver(struct io_mail *mail)
 {
 	struct notice_mail *m = container_of(mail, struct notice_mail, mail);
-	struct zone *zone = store_find(m->owner->d->store, name_of(&m->zone));
+	struct shard *s = m->owner;
 
-	if (zone != NULL && zone_engine(zone) != NULL) {
-		transfer_zone_notified(m->owner->transfer, zone, &m->notice);
+	if (notice_take(m) || s->engines_run || s->early_count >= EARLY_NOTICES_MAX) {
+		free(m);
+		return;
 	}
-	free(m);
+	m->next = s->early;
+	s->early = m;
+	s->early_count++;
+}
+
+void dispatch_engines_run(struct shard *s)
+{
+	struct notice_mail *m = s->early;
+
+	s->engines_run = true;
+	s->early = NULL;
+	s->early_count = 0;
+	while (m != NULL) {
+		struct notice_mail *next = m->next;
+
+		(void)notice_take(m); /* a zone that is gone needs no news */
+		free(m);
+		m = next;
+	}
+}
+
+void dispatch_fini(struct shard *s)
+{
+	while (s->early != NULL) {
+		struct notice_mail *m = s->early;
+
+		s->early = m->next;
+		free(m);
+	}
 }
 
 /* Gives the notice to the zone's shard. ERR_BUSY if it has too much to do: the sender will repeat.

@@ -20,10 +20,18 @@ enum dispatch {
 	DISPATCH_TRANSFER, /* *transfer answers in many messages; the caller's to free */
 };
 
+#define EARLY_NOTICES_MAX 65536 /* kept per shard while the store is being loaded */
+
 struct xfr_out;
 
 enum dispatch dispatch_message(struct shard *s, const struct inbound *in, struct bytes *reply,
                                struct xfr_out **transfer);
+
+/* The shard's engines run now: gives them the NOTIFYs that came before. */
+void dispatch_engines_run(struct shard *s);
+
+/* Forgets what still waits; no mail comes any more. */
+void dispatch_fini(struct shard *s);
 
 /* Logs how a transfer out ended; `zone` was kept by the caller. */
 void dispatch_transfer_ended(struct shard *s, const struct xfr_out *x, const struct addr *to,

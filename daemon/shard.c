@@ -137,6 +137,7 @@ static void *shard_main(void *arg)
 		io_free(s->io); /* runs the last completions */
 		s->io = NULL;
 	}
+	dispatch_fini(s);
 	server_free(s->server);
 	free(s->scratch);
 	return NULL;
