@@ -213,7 +213,12 @@ static enum err set_apply(struct owner_maker *m, struct owner_old owner, uint32_
 		count_set(m, w.old, owner_len, -1);
 	}
 	w.body = body_begin(&m->bodies, kind_type(first->kind));
-	TRY(set_merge(&w, run.at, run.count));
+	if (old == 0 && run.count == 1 && !first->deletes) { /* most sets of a new zone */
+		body_add(&w.body, change_rdata(first));
+		spelling_note(spelling, change_cases(first), first->key_len);
+	} else {
+		TRY(set_merge(&w, run.at, run.count));
+	}
 	if (w.body.count == 0) {
 		m->bodies.len = at;
 		return ERR_OK;

@@ -12,7 +12,7 @@
 
 #define PARTS_DEFAULT 256U
 #define PARTS_MAX     65536U
-#define AHEAD         8 /* bodies whose table lines are fetched before they are looked for */
+#define AHEAD         12 /* bodies whose table lines are fetched before they are looked for */
 
 static struct pool_part *parts_new(unsigned count)
 {
@@ -24,7 +24,7 @@ static struct pool_part *parts_new(unsigned count)
 	memset(parts, 0, count * sizeof(struct pool_part));
 	for (unsigned i = 0; i < count; i++) {
 		/* Not all the same, so that they do not all grow at the same moment. */
-		parts[i].table.first_buckets = 4 + i % 3;
+		parts[i].table.first_buckets = 4 + i % 4;
 	}
 	return parts;
 }

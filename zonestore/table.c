@@ -192,7 +192,7 @@ void table_add(struct table *t, uint64_t hash, uint32_t handle, const struct tab
 	if (t->bucket_count == 0) {
 		table_resize(t, table_first(t), ops, self);
 	} else if ((uint64_t)t->count * 20 >= slots * 17) {
-		table_resize(t, t->bucket_count + t->bucket_count / 2, ops, self);
+		table_resize(t, 2 * t->bucket_count, ops, self);
 	}
 	table_put(t, hash, handle);
 }

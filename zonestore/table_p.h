@@ -4,8 +4,8 @@
  *
  * A bucket is one cache line: 12 handles, 8 bits of hash for each, and how many items went past it
  * because it was full. An item stands in the first bucket from its own on that had room, so that
- * mostly one line is touched. Growing by a half keeps it at 57% to 85%, which is 6 to 9 octets for
- * each item.
+ * mostly one line is touched. Doubling keeps it at 43% to 85%, which is 6 to 13 octets for each
+ * item; tables that began with different sizes double at different times.
  *
  * Ownership: {0} is the zero state; the caller locks. */
 #pragma once
