@@ -3,8 +3,8 @@
  * zonestore/builder.c — records in, a version out.
  *
  * There are two sides, one for each tree of a version. Without a base, what comes in canonical
- * order goes owner by owner into the side's tree writer; what comes too late for that, and
- * everything over a base, waits as a change. */
+ * order goes owner by owner into the side's tree writer; what comes too late for that, the first
+ * records and everything over a base wait as changes. */
 #include <stdlib.h>
 
 #include "zonestore/change_p.h"
@@ -12,7 +12,8 @@
 #include "zonestore/stored_p.h"
 
 #define BUDGET_DEFAULT (1024UL * 1024 * 1024)
-#define SOA_FIXED_LEN  10U /* type, class, TTL and length of rdata */
+#define STREAM_FROM    256U /* records that wait in any case, so that small zones are made once */
+#define SOA_FIXED_LEN  10U  /* type, class, TTL and length of rdata */
 
 enum { SIDE_NAMES, SIDE_NSEC3, SIDES };
 
@@ -234,7 +235,7 @@ static enum err record_change(struct builder *b, const struct rr *rr, bool delet
 	rdata_note(b, rr);
 	head.kind = set_kind_of(rr->type, rr->rdata);
 	s = side_of(b, head.kind);
-	if (b->base != NULL) {
+	if (b->base != NULL || b->records_added <= STREAM_FROM) {
 		return late_add(b, s, &head);
 	}
 	order = s->open ? bytes_compare(key_bytes(&b->key), bytes_of(s->key, s->key_len)) : 1;

@@ -362,6 +362,50 @@ TEST(builder, keeps_the_rules)
 	}
 }
 
+/* The rules hold for large zones as well, whose records go straight into nodes. */
+TEST(builder, keeps_the_rules_while_streaming)
+{
+	struct name_buf apex_buf = name_text("x.");
+	struct name apex = name_of(&apex_buf);
+	struct world w;
+	struct builder *b;
+	struct snapshot *snap = NULL;
+	struct snapshot_facts facts;
+	struct snapshot_cursor c;
+	struct rrset set;
+
+	world_init(&w, 1);
+	b = builder_new(&(struct builder_options){ .pool = w.pool, .apex = apex });
+	cr_assert(eq(int, play(b, &apex, SOA_1), ERR_OK));
+	cr_assert(eq(int, play(b, &apex, NS), ERR_OK));
+	for (unsigned i = 0; i < 1200; i++) {
+		char line[64];
+		snprintf(line, sizeof(line), "+%s%04u %u IN A 192.0.2.1", i % 2 == 0 ? "h" : "H",
+		         i / 2, i % 2 == 0 ? 600 : 500);
+		cr_assert(eq(int, play(b, &apex, line), ERR_OK));
+	}
+	cr_assert(eq(int, builder_freeze(b, &by_ixfr, &snap), ERR_OK));
+	builder_free(b);
+	snapshot_facts(snap, &facts);
+	cr_expect(eq(u32, facts.records, 602));
+	snapshot_cursor_init(&c, snap);
+	while (snapshot_cursor_next(&c, &set)) {
+		cr_assert(set.type == TYPE_NS || (set.ttl == 500 && c.owner.octets[1] == 'H'));
+	}
+	snapshot_unref(snap);
+	b = builder_new(&(struct builder_options){ .pool = w.pool, .apex = apex });
+	cr_assert(eq(int, play(b, &apex, SOA_1), ERR_OK));
+	for (unsigned i = 0; i < 600; i++) {
+		char line[64];
+		snprintf(line, sizeof(line), "+h%04u IN A 192.0.2.1", i);
+		cr_assert(eq(int, play(b, &apex, line), ERR_OK));
+	}
+	cr_assert(eq(int, play(b, &apex, "+h0599 IN CNAME x."), ERR_OK));
+	cr_expect(eq(int, play(b, &apex, "+h0600 IN A 192.0.2.1"), ERR_ZONE_CNAME));
+	builder_free(b);
+	world_fini(&w);
+}
+
 /* ---- limits ---- */
 
 /* Adds `count` addresses to one owner, in a scattered order. */
