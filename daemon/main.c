@@ -275,7 +275,8 @@ static const char *serve(struct daemon *d, const sigset_t *signals)
 	}
 }
 
-/* Control first (it asks the shards), then the shards (they ask the disk thread), then the disk. */
+/* Control first (it asks the shards), then the shards (they ask the disk thread), then the disk: from
+ * then on nothing changes any more. */
 static void daemon_stop(struct daemon *d)
 {
 	control_stop(d->control);
@@ -284,6 +285,10 @@ static void daemon_stop(struct daemon *d)
 		store_stop(d->store);
 		pthread_join(d->disk_thread, NULL);
 	}
+}
+
+static void daemon_free(struct daemon *d)
+{
 	shards_free(d);
 	if (d->store != NULL) {
 		store_free(d->store);
@@ -293,6 +298,7 @@ static void daemon_stop(struct daemon *d)
 	if (d->pool != NULL) {
 		pool_free(d->pool);
 	}
+	free(d);
 }
 
 static void daemon_init(struct daemon *d, const char *config_path, const struct config *config)
@@ -351,7 +357,10 @@ static int run(const char *config_path)
 	if (e == ERR_OK) {
 		EVENT(&d->events, EVENT_STOPPED, F_INT("pid", getpid()));
 	}
-	free(d);
+	if (!DAEMON_FREES_ALL) {
+		_exit(e == ERR_OK ? EXIT_SUCCESS : EXIT_NO); /* shards still wait to be freed */
+	}
+	daemon_free(d);
 	return e == ERR_OK ? EXIT_SUCCESS : EXIT_NO;
 }
 

@@ -99,7 +99,9 @@ static void shard_run(struct shard *s)
 	epoch_quiet(s->d->epoch, s->epoch_slot);
 	io_run(s->io);
 	server_close(s->server);
-	transfer_free(s->transfer);
+	if (DAEMON_FREES_ALL) {
+		transfer_free(s->transfer);
+	}
 }
 
 /* Says that the turns are over and waits until every other thread has nothing to post any more. */
