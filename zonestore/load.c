@@ -99,12 +99,14 @@ static enum err load_record(void *self, uint64_t number, struct bytes value)
 	struct zone_value v;
 	struct zone *zone;
 
+	if (number < UINT32_MAX) {
+		d->next_number = (uint32_t)number + 1; /* ascending */
+	}
 	if (number >= UINT32_MAX || zone_value_read(number, value, &v) != ERR_OK) {
 		tell_corrupt(l, NULL, "record");
 		numbers_add(&d->zone_drops, number);
 		return ERR_OK;
 	}
-	d->next_number = (uint32_t)number + 1; /* ascending */
 	zone = record_zone(l, number, &v);
 	if (zone == NULL) {
 		return ERR_OK;

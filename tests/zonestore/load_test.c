@@ -199,6 +199,40 @@ TEST(load, keeps_notes_of_a_zone_without_a_version)
 	memory_disk_free(disk);
 }
 
+/* The number of a damaged record is not given to another zone while the record waits to be dropped.
+ */
+TEST(load, does_not_use_the_number_of_a_damaged_record_again)
+{
+	static const unsigned many = 4200; /* more than are dropped in one transaction */
+	struct memory_disk *disk = memory_disk_new();
+	struct zone_timers t = farm_timers(1);
+	struct memory_record r;
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), many);
+	for (unsigned i = 0; i < many; i++) {
+		store_note(f.st, farm_zone(&f, i), &t);
+	}
+	farm_settle(&f);
+	farm_fini(&f);
+	cr_assert(memory_disk_zone(disk, many - 1, &r));
+	r.at[r.len / 2] ^= 1;
+	farm_init(&f, journal_memory_new(disk));
+	farm_add(&f, many);
+	cr_assert(eq(int, store_load(f.st), ERR_OK));
+	cr_assert(eq(int, farm_publish(&f, many, 5, 10), ERR_OK));
+	farm_settle(&f);
+	cr_expect(memory_disk_zone(disk, 0, &r));
+	cr_expect(not(memory_disk_zone(disk, 1, &r)));
+	farm_fini(&f);
+	farm_init(&f, journal_memory_new(disk));
+	farm_add(&f, many);
+	cr_assert(eq(int, store_load(f.st), ERR_OK));
+	cr_expect(eq(u32, farm_serial(&f, many), 5));
+	farm_fini(&f);
+	memory_disk_free(disk);
+}
+
 /* ---- crashes ---- */
 
 /* A life on the disk until write number `nth` fails: versions one after the other, some together,
