@@ -375,7 +375,9 @@ static enum err zone_count(const struct builder *b, struct snapshot_parts *parts
 		bytes += (int64_t)b->base->bytes - b->apex.len - SOA_FIXED_LEN;
 		bytes -= (int64_t)stored_wire_len(TYPE_SOA, soa, b->apex.len);
 	}
-	assert(records > 0 && bytes > 0);
+	if (records < SNAPSHOT_RECORDS_MIN || bytes <= 0) {
+		return ERR_STORE_CORRUPT; /* what the base's record said of it is not true */
+	}
 	if (records > b->records_max) {
 		return ERR_LIMIT_RECORDS;
 	}

@@ -92,7 +92,8 @@ static enum err snapshot_read(struct bytes octets, struct snapshot_input *in)
 	if (!head_read(&r, in) || !reader_take(&r, sizeof(struct id), &ids[0]) ||
 	    !reader_take(&r, sizeof(struct id), &ids[1]) || !reader_u32(&r, &in->parts.records) ||
 	    !reader_u64(&r, &in->parts.bytes) || !reader_u64(&r, &received) ||
-	    !primary_read(&r, &in->parts.primary) || reader_left(&r) > 0) {
+	    !primary_read(&r, &in->parts.primary) || reader_left(&r) > 0 ||
+	    in->parts.records < SNAPSHOT_RECORDS_MIN || in->parts.bytes > SNAPSHOT_BYTES_MAX) {
 		return ERR_STORE_CORRUPT;
 	}
 	in->parts.received_at_s = (int64_t)received;

@@ -12,8 +12,10 @@
 #include "zonestore/pool_p.h"
 #include "zonestore/tree_p.h"
 
-#define SNAPSHOT_RETIRED 0x80000000U
-#define SOA_NUMBERS_LEN  20U /* serial and four timers at the end of SOA rdata */
+#define SNAPSHOT_RETIRED     0x80000000U
+#define SNAPSHOT_RECORDS_MIN 2 /* the SOA and an NS */
+#define SNAPSHOT_BYTES_MAX   (1ULL << 60)
+#define SOA_NUMBERS_LEN      20U /* serial and four timers at the end of SOA rdata */
 
 struct snapshot {
 	struct epoch_item retire;

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "tests/test.h"
 #include "tests/zonestore/model.h"
+#include "zonestore/builder.h"
 #include "zonestore/node_p.h"
 
 TEST(snapshot_codec, reads_what_it_wrote)
@@ -138,6 +139,52 @@ TEST(snapshot_codec, refuses_an_apex_that_makes_names_too_long)
 	buffer_fini(&octets);
 	buffer_fini(&longer);
 	free(scratch);
+	model_fini(&m);
+	world_fini(&w);
+}
+
+/* A count that is not the tree's shows when a difference takes more away. */
+TEST(snapshot_codec, counts_that_lie_do_no_harm)
+{
+	struct builder_origin origin = { .origin = SNAPSHOT_BY_IXFR };
+	struct world w;
+	struct model m;
+	struct model less;
+	struct snapshot *snap;
+	struct snapshot *back = NULL;
+	struct snapshot *next = NULL;
+	struct node_handle roots[2];
+	struct buffer octets = { 0 };
+	struct builder *b;
+	size_t counts; /* records (4), bytes (8), before time and primary */
+
+	world_init(&w, 4);
+	model_init(&m, "example.net.");
+	model_grow(&m, &w.fake.env, 50);
+	snap = model_build(&m, w.pool, NULL);
+	snapshot_encode(snap, &octets);
+	snapshot_roots(snap, roots);
+	counts = octets.len - 12 - 8 - 19;
+	store_u64(octets.at + counts + 4, UINT64_MAX - 5);
+	cr_expect(eq(int, snapshot_decode(w.pool, buffer_bytes(&octets), roots, &back),
+	             ERR_STORE_CORRUPT));
+	store_u64(octets.at + counts + 4, 400);
+	store_u32(octets.at + counts, 0);
+	cr_expect(eq(int, snapshot_decode(w.pool, buffer_bytes(&octets), roots, &back),
+	             ERR_STORE_CORRUPT));
+	store_u32(octets.at + counts, 3);
+	cr_assert(eq(int, snapshot_decode(w.pool, buffer_bytes(&octets), roots, &back), ERR_OK));
+	model_init(&less, "example.net.");
+	less.serial = 2;
+	b = builder_new(&(struct builder_options){
+		.pool = w.pool, .apex = snapshot_apex(back), .base = back });
+	model_difference(&m, &less, b);
+	cr_expect(eq(int, builder_freeze(b, &origin, &next), ERR_STORE_CORRUPT));
+	builder_free(b);
+	snapshot_unref(back);
+	snapshot_unref(snap);
+	buffer_fini(&octets);
+	model_fini(&less);
 	model_fini(&m);
 	world_fini(&w);
 }
