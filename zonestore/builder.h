@@ -22,7 +22,7 @@ struct pool_options {
 	const struct env *env; /* for the hash seed */
 	struct epoch *epoch;   /* decides when snapshots and what only they hold are freed */
 	unsigned parts;        /* parts with a lock each, a power of two; 0: 256 */
-	size_t span_bytes;     /* address space reserved; 0: 64 GiB */
+	size_t span_bytes;     /* address space reserved; 0: 32 GiB, which is the most */
 };
 
 MUST_USE enum err pool_new(const struct pool_options *options, struct pool **out);

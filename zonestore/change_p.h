@@ -91,7 +91,7 @@ struct owner_old {
 };
 
 /* Applies sorted changes of one owner. The result may have no sets: then the owner is gone.
- * ERR_XFR_MISMATCH, ERR_ZONE_CNAME, ERR_LIMIT_BYTES, ERR_LIMIT_RECORDS. */
+ * ERR_XFR_MISMATCH, ERR_ZONE_CNAME, ERR_LIMIT_BYTES, ERR_LIMIT_RECORDS, ERR_NO_MEMORY. */
 MUST_USE enum err owner_apply(struct owner_maker *m, struct owner_old old,
                               const struct change_slot *changes, size_t count);
 

@@ -14,6 +14,7 @@
 #define CHUNK_UNITS   (HEAP_CHUNK_BYTES / HEAP_UNIT_BYTES)
 #define GROW_BYTES    (2U << 20) /* taken from the system at a time: one huge page */
 #define PIECE_SMALL   (HEAP_CHUNK_BYTES / 2)
+#define LOW_PART      16 /* of the region: when less than one part is left, it is low */
 #define SPINS         64
 #define STRIPES       16
 #define STRIPE_CHUNKS 16 /* chunks of a class for each stripe that it may use */
@@ -428,6 +429,14 @@ size_t heap_piece_bytes(const struct heap *heap, uint32_t handle)
 
 	return c->class == CLASS_LARGE ? (size_t)c->next * HEAP_CHUNK_BYTES
 	                               : heap->p->classes[c->class].piece_bytes;
+}
+
+bool heap_is_low(const struct heap *heap)
+{
+	const struct heap_private *p = heap->p;
+	uint64_t used = atomic_load_explicit(&p->used_chunks, memory_order_relaxed);
+
+	return used > p->chunks_max - p->chunks_max / LOW_PART;
 }
 
 uint64_t heap_mapped_bytes(const struct heap *heap)

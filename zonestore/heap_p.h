@@ -35,6 +35,9 @@ void heap_give(struct heap *heap, uint32_t handle);
 /* What a piece occupies. */
 size_t heap_piece_bytes(const struct heap *heap, uint32_t handle);
 
+/* True if so little of the region is left that nothing large should be begun. */
+bool heap_is_low(const struct heap *heap);
+
 /* Octets taken from the system, chunks kept in reserve included. */
 uint64_t heap_mapped_bytes(const struct heap *heap);
 

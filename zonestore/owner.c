@@ -273,6 +273,9 @@ enum err owner_apply(struct owner_maker *m, struct owner_old old, const struct c
 	unsigned s = 0;
 	size_t i = 0;
 
+	if (heap_is_low(&m->pool->heap)) {
+		return ERR_NO_MEMORY; /* while there is room for what is begun */
+	}
 	m->item_count = 0;
 	m->bodies.len = 0;
 	while (s < old.sets || i < count) {

@@ -537,3 +537,168 @@ TEST(builder, shares_what_did_not_change)
 	model_fini(&next);
 	world_fini(&w);
 }
+
+/* ---- nodes that octets end, not counts ---- */
+
+#define BULKY_NAMES 1200U
+
+/* A name of many zero octets, whose key is twice as long, so that branches are full of octets. */
+static void bulky_owner(const struct model *m, unsigned number, struct name_buf *out)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned len = i == 0 ? 5 : LABEL_MAX_LEN - i;
+		out->octets[at] = (uint8_t)len;
+		memset(out->octets + at + 1, 0, len);
+		for (unsigned rest = number, d = 5; i == 0 && d > 0; rest /= 10, d--) {
+			out->octets[at + d] = (uint8_t)(rest % 10 + 2); /* no letters */
+		}
+		at += 1 + len;
+	}
+	memcpy(out->octets + at, m->apex.octets, m->apex.len);
+	out->len = (uint8_t)(at + m->apex.len);
+	out->labels = (uint8_t)(4 + m->apex.labels);
+}
+
+/* A record of an unknown type: mostly small, sometimes larger than a leaf should be. */
+static struct rr bulky_rr(const struct model *m, unsigned number, struct rr_scratch *scratch)
+{
+	size_t len = number % 7 == 0 ? number * 17 % 20000 : number % 3 == 0 ? 700 : 12;
+
+	bulky_owner(m, number, &scratch->owner);
+	memset(scratch->rdata, 'x', len);
+	store_u32(scratch->rdata, number);
+	return (struct rr){ .owner = name_of(&scratch->owner),
+		            .type = 65280,
+		            .class = CLASS_IN,
+		            .ttl = 300,
+		            .rdata = bytes_of(scratch->rdata, len < 4 ? 4 : len) };
+}
+
+/* The zone of those names of which `there` says so. */
+static struct snapshot *bulky_build(const struct model *m, struct pool *pool, const bool *there)
+{
+	struct rr_scratch *scratch = mem_new(sizeof(*scratch));
+	struct builder *b =
+		builder_new(&(struct builder_options){ .pool = pool, .apex = name_of(&m->apex) });
+	struct rr rr = model_view(&m->rrs[0]);
+	struct snapshot *snap = NULL;
+
+	cr_assert(eq(int, builder_add(b, &rr), ERR_OK));
+	model_soa(m, scratch, &rr);
+	cr_assert(eq(int, builder_add(b, &rr), ERR_OK));
+	for (unsigned i = 0; i < BULKY_NAMES; i++) {
+		if (there[i]) {
+			rr = bulky_rr(m, i, scratch);
+			cr_assert(eq(int, builder_add(b, &rr), ERR_OK));
+		}
+	}
+	cr_assert(eq(int, builder_freeze(b, &by_ixfr, &snap), ERR_OK));
+	builder_free(b);
+	free(scratch);
+	return snap;
+}
+
+/* Adds and deletes a run of names; the version changes with `there`. */
+static void bulky_change(struct world *w, const struct model *m, struct snapshot **snap,
+                         bool *there)
+{
+	struct rr_scratch *scratch = mem_new(sizeof(*scratch));
+	struct env *env = &w->fake.env;
+	struct builder *b = builder_over(w->pool, *snap);
+	struct snapshot *next = NULL;
+	unsigned stride = 1 + env_random_below(env, 40) * env_random_below(env, 2);
+	unsigned from = env_random_below(env, BULKY_NAMES);
+	unsigned count = 1 + env_random_below(env, 1 + env_random_below(env, 300));
+
+	for (unsigned i = from; i < BULKY_NAMES && count > 0; i += stride, count--) {
+		struct rr rr = bulky_rr(m, i, scratch);
+		cr_assert(eq(int, there[i] ? builder_delete(b, &rr) : builder_add(b, &rr), ERR_OK));
+		there[i] = !there[i];
+	}
+	cr_assert(eq(int, builder_freeze(b, &by_ixfr, &next), ERR_OK));
+	builder_free(b);
+	snapshot_unref(*snap);
+	*snap = next;
+	(void)epoch_collect(w->epoch);
+	free(scratch);
+}
+
+TEST(builder, nodes_full_of_octets_are_the_same_both_ways)
+{
+	for (uint64_t seed = 700; seed < 703; seed++) {
+		struct world w;
+		struct model m;
+		bool there[BULKY_NAMES];
+		struct snapshot *snap;
+		world_init(&w, seed);
+		model_init(&m, "x.");
+		for (unsigned i = 0; i < BULKY_NAMES; i++) {
+			there[i] = env_random_below(&w.fake.env, 3) > 0;
+		}
+		snap = bulky_build(&m, w.pool, there);
+		for (unsigned i = 0; i < 40; i++) {
+			struct snapshot *whole;
+			struct id a;
+			struct id b;
+			bulky_change(&w, &m, &snap, there);
+			whole = bulky_build(&m, w.pool, there);
+			a = world_root(snap);
+			b = world_root(whole);
+			cr_assert(id_equal(&a, &b), "seed %llu, change %u",
+			          (unsigned long long)seed, i);
+			snapshot_unref(whole);
+		}
+		snapshot_unref(snap);
+		model_fini(&m);
+		world_fini(&w);
+	}
+}
+
+/* The address space of the pool is used up: a clear error, and everything goes on. */
+TEST(builder, refuses_what_the_pool_has_no_room_for)
+{
+	struct rr_scratch *scratch = mem_new(sizeof(*scratch));
+	struct world w = { 0 };
+	struct model m;
+	struct snapshot *snap;
+	enum err e = ERR_OK;
+
+	env_fake_init(&w.fake, 1);
+	w.epoch = epoch_new();
+	cr_assert(eq(int,
+	             pool_new(&(struct pool_options){ .env = &w.fake.env,
+	                                              .epoch = w.epoch,
+	                                              .span_bytes = 16U << 20 },
+	                      &w.pool),
+	             ERR_OK));
+	model_init(&m, "x.");
+	snap = model_build(&m, w.pool, NULL);
+	for (unsigned over = 0; over < 3; over++) {
+		struct builder *b = over == 1 ? builder_over(w.pool, snap)
+		                              : builder_new(&(struct builder_options){
+							.pool = w.pool, .apex = name_of(&m.apex) });
+		struct rr rr;
+		model_soa(&m, scratch, &rr);
+		cr_assert(eq(int, builder_add(b, &rr), ERR_OK));
+		for (unsigned i = 0; i < 4000; i++) { /* forwards, over a base, backwards */
+			rr = bulky_rr(&m, 7 * (over == 2 ? 4000 - i : i), scratch);
+			rr.rdata = bytes_of(scratch->rdata, 20000);
+			e = builder_add(b, &rr);
+			if (e != ERR_OK) {
+				break;
+			}
+		}
+		if (e == ERR_OK) {
+			e = builder_freeze(b, &by_ixfr, &(struct snapshot *){ NULL });
+		}
+		cr_expect(eq(int, e, ERR_NO_MEMORY), "%u", over);
+		builder_free(b);
+	}
+	model_check(&m, snap);
+	snapshot_unref(snap);
+	model_fini(&m);
+	free(scratch);
+	world_fini(&w);
+}
