@@ -68,7 +68,7 @@ enum err body_end(struct body_maker *m, uint32_t ttl)
 		m->out->len = m->start + BODY_HEAD + len - 2;
 		return ERR_OK;
 	}
-	if (m->count > BODY_RDATAS_MAX || len > BODY_BYTES_MAX) {
+	if (body_over(m)) {
 		return ERR_LIMIT_BYTES;
 	}
 	store_u16(body + 6, (uint16_t)(BODY_MANY | m->count >> 8));

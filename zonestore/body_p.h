@@ -136,6 +136,13 @@ struct body_maker {
 struct body_maker body_begin(struct buffer *out, uint16_t type);
 void body_add(struct body_maker *m, struct bytes rdata);
 
+/* True once it has more rdatas or octets than a set may have: body_end() will refuse it. */
+static inline bool body_over(const struct body_maker *m)
+{
+	return m->count > BODY_RDATAS_MAX ||
+	       m->out->len - m->start > BODY_HEAD_MANY + (size_t)BODY_BYTES_MAX;
+}
+
 /* Ends a body of at least one rdata. ERR_LIMIT_BYTES: more rdatas or octets than a set may have. */
 MUST_USE enum err body_end(struct body_maker *m, uint32_t ttl);
 

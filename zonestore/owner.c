@@ -171,6 +171,9 @@ static enum err set_merge(struct set_work *w, const struct change_slot *changes,
 			continue;
 		}
 		body_add(&w->body, v.rdata);
+		if (body_over(&w->body)) {
+			return ERR_LIMIT_BYTES; /* here, so that scratch memory is bounded */
+		}
 		for (size_t j = w->m->over_base ? run - 1 : 0; j < run; j++) {
 			spelling_note(w->spelling, change_cases(changes[i + j].change), key_len);
 		}
