@@ -59,7 +59,7 @@ static enum control_zone_state zone_state(struct shard *s, struct zone *zone)
 static void zone_fill(struct shard *s, struct zone *zone, struct control_zone *out)
 {
 	const struct snapshot *snap = zone_borrow(zone);
-	struct zone_timers t = zone_timers(zone);
+	struct zone_timers t = store_timers(s->d->store, zone); /* it may still be loading */
 	struct snapshot_facts f;
 
 	*out = (struct control_zone){

@@ -261,6 +261,16 @@ struct zone_timers zone_timers(const struct zone *zone)
 	return t;
 }
 
+struct zone_timers store_timers(struct store *st, const struct zone *zone)
+{
+	struct zone_timers t;
+
+	pthread_mutex_lock(&st->queue.lock);
+	t = zone_timers(zone);
+	pthread_mutex_unlock(&st->queue.lock);
+	return t;
+}
+
 void zone_timers_set(struct zone *zone, const struct zone_timers *t)
 {
 	zone->refreshed_at_s = time_pack(t->refreshed_at_s);

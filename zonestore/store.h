@@ -118,6 +118,9 @@ bool zone_expired(const struct zone *zone);
  * commit under way replace them when it is done. Kept packed, hence by value (seconds 1970-2106).
  */
 struct zone_timers zone_timers(const struct zone *zone);
+
+/* The same before `loaded`, while the disk thread still fills them in. */
+struct zone_timers store_timers(struct store *st, const struct zone *zone);
 void store_note(struct store *st, struct zone *zone, const struct zone_timers *timers);
 
 /* Two places for the rooms above: the transfer engine's object (owner shard only), and settings

@@ -5,7 +5,8 @@
  *
  * A plain program, since Criterion and ThreadSanitizer do not go together. Every shard reads zones
  * of all shards and expects them whole and their serials never to go back; the first UPDATERS also
- * commit new versions, note timers, and remove and add a zone. */
+ * commit new versions, note timers, and remove and add a zone. A second life on the same disk is
+ * read while it is being loaded. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@
 #define UPDATERS 2
 #define ZONES    24
 #define UPDATES  300 /* each, of zones */
+#define LIVES    2
+#define LIFE     1000000U /* serials of a life */
 
 struct world;
 
@@ -41,6 +44,7 @@ struct world {
 	struct pool *pool;
 	struct store *st;
 	struct shard shards[SHARDS];
+	uint32_t first_serial;
 	_Atomic bool ready;
 	_Atomic unsigned working; /* updaters that are not done */
 	_Atomic uint64_t looks;
@@ -98,8 +102,15 @@ static void shard_look(struct shard *s, unsigned index)
 {
 	struct zone *zone = zone_at(s->w, index);
 	const struct snapshot *snap = zone == NULL ? NULL : zone_borrow(zone);
+	struct zone_timers t;
 	uint32_t serial;
 
+	if (zone != NULL && !atomic_load(&s->w->ready)) {
+		t = store_timers(s->w->st, zone);
+		if (t.last_error != ERR_OK && t.last_error != ERR_PEER_TIMEOUT) {
+			fault(s->w, "last error", index);
+		}
+	}
 	if (snap == NULL) {
 		return;
 	}
@@ -181,7 +192,7 @@ static void *shard_run(void *arg)
 		shard_look(s, (index + s->number) % ZONES);
 		shard_add(s, turn % ZONES);
 		if (updater && atomic_load(&w->ready) && s->updates < UPDATES) {
-			shard_update(s, &updates[index], index, turn);
+			shard_update(s, &updates[index], index, w->first_serial + turn);
 			if (s->updates == UPDATES) {
 				atomic_fetch_sub(&w->working, 1);
 			}
@@ -254,10 +265,10 @@ static void world_run(struct world *w)
 {
 	pthread_t disk;
 
-	pthread_create(&disk, NULL, disk_run, w);
 	for (unsigned i = 0; i < SHARDS; i++) {
 		pthread_create(&w->shards[i].thread, NULL, shard_run, &w->shards[i]);
 	}
+	pthread_create(&disk, NULL, disk_run, w);
 	for (unsigned i = 0; i < SHARDS; i++) {
 		pthread_join(w->shards[i].thread, NULL);
 	}
@@ -265,25 +276,36 @@ static void world_run(struct world *w)
 	pthread_join(disk, NULL);
 }
 
+/* True if nothing went wrong. */
+static bool live(struct world *w, struct memory_disk *disk)
+{
+	struct store_stats stats;
+
+	world_init(w, disk);
+	world_run(w);
+	store_stats(w->st, &stats);
+	store_free(w->st);
+	while (epoch_collect(w->epoch) > 0) {
+	}
+	epoch_free(w->epoch);
+	pool_free(w->pool);
+	printf("%llu looks, %u updates, %llu zones loaded, %llu transactions, %llu faults\n",
+	       (unsigned long long)w->looks, UPDATERS * UPDATES,
+	       (unsigned long long)stats.zones_loaded,
+	       (unsigned long long)memory_disk_commits(disk), (unsigned long long)w->faults);
+	return w->faults == 0 && stats.commits_waiting == 0;
+}
+
 int main(void)
 {
-	static struct world w;
+	static struct world worlds[LIVES];
 	struct memory_disk *disk = memory_disk_new();
-	struct store_stats stats;
-	uint64_t commits;
+	bool good = true;
 
-	world_init(&w, disk);
-	world_run(&w);
-	store_stats(w.st, &stats);
-	commits = memory_disk_commits(disk);
-	store_free(w.st);
-	while (epoch_collect(w.epoch) > 0) {
+	for (unsigned i = 0; i < LIVES; i++) {
+		worlds[i].first_serial = i * LIFE;
+		good = live(&worlds[i], disk) && good;
 	}
-	epoch_free(w.epoch);
-	pool_free(w.pool);
 	memory_disk_free(disk);
-	printf("%llu looks, %u updates, %llu transactions, %llu faults\n",
-	       (unsigned long long)w.looks, UPDATERS * UPDATES, (unsigned long long)commits,
-	       (unsigned long long)w.faults);
-	return w.faults == 0 && stats.commits_waiting == 0 ? 0 : 1;
+	return good ? 0 : 1;
 }
