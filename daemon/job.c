@@ -48,21 +48,38 @@ void job_finish(struct shard_job *job, enum err e)
 static void job_run(struct io_mail *mail)
 {
 	struct shard_job *job = container_of(mail, struct shard_job, mail);
-	enum err e = job->fn(job->shard, job);
+	enum err e;
 
+	/* A job that goes on later may be finished, and let go by its caller, before `fn` returns. */
+	pthread_mutex_lock(&job->lock);
+	job->holders++;
+	pthread_mutex_unlock(&job->lock);
+	e = job->fn(job->shard, job);
 	if (!job->later) {
 		job_finish(job, e);
 	}
+	job_release(job);
+}
+
+static void job_address(struct shard_job *job, struct shard *s)
+{
+	assert(job->holders == 1 && !job->done);
+	job->mail.fn = job_run;
+	job->shard = s;
+	job->holders = 2; /* nobody else sees it yet */
+}
+
+void job_send_always(struct shard_job *job, struct shard *s)
+{
+	job_address(job, s);
+	io_post_reply(s->io, &job->mail);
 }
 
 enum err job_send(struct shard_job *job, struct shard *s)
 {
 	enum err e;
 
-	assert(job->holders == 1 && !job->done);
-	job->mail.fn = job_run;
-	job->shard = s;
-	job->holders = 2; /* nobody else sees it yet */
+	job_address(job, s);
 	e = io_post(s->io, &job->mail);
 	if (e != ERR_OK) {
 		job->holders = 1;

@@ -19,6 +19,7 @@ struct probe {
 	struct shard_job job;
 	enum err answer;
 	bool later;
+	bool at_once; /* a job that may end later has ended, and its caller has gone, when fn returns */
 	unsigned *freed;
 };
 
@@ -26,8 +27,7 @@ static enum err hand_post(struct io *io, struct io_mail *mail, bool reply)
 {
 	struct hand *h = container_of(io, struct hand, io);
 
-	(void)reply;
-	if (h->full) {
+	if (h->full && !reply) {
 		return ERR_BUSY;
 	}
 	h->mail = mail;
@@ -50,6 +50,11 @@ static enum err probe_run(struct shard *s, struct shard_job *job)
 
 	cr_assert(eq(ptr, s, job->shard));
 	job->later = p->later;
+	if (p->at_once) {
+		job_finish(job, ERR_OK);
+		job_release(job); /* as another thread may */
+		return ERR_OK;
+	}
 	return p->answer;
 }
 
@@ -114,6 +119,34 @@ TEST(job, may_end_later_than_its_function)
 	cr_expect(eq(int, job_wait(&p->job, 0), ERR_BUSY));
 	job_finish(&p->job, ERR_DISK);
 	cr_expect(eq(int, job_wait(&p->job, 0), ERR_DISK));
+	job_release(&p->job);
+	cr_expect(eq(uint, freed, 1));
+}
+
+TEST(job, may_be_gone_when_its_function_returns)
+{
+	struct hand h = { .io = { .ops = &hand_ops } };
+	struct shard s = { .io = &h.io };
+	unsigned freed = 0;
+	struct probe *p = probe_new(&freed);
+
+	p->later = true;
+	p->at_once = true;
+	cr_assert(eq(int, job_send(&p->job, &s), ERR_OK));
+	hand_run(&h);
+	cr_expect(eq(uint, freed, 1));
+}
+
+TEST(job, of_which_there_is_one_is_never_refused)
+{
+	struct hand h = { .io = { .ops = &hand_ops }, .full = true };
+	struct shard s = { .io = &h.io };
+	unsigned freed = 0;
+	struct probe *p = probe_new(&freed);
+
+	job_send_always(&p->job, &s);
+	hand_run(&h);
+	cr_expect(eq(int, job_wait(&p->job, 1), ERR_OK));
 	job_release(&p->job);
 	cr_expect(eq(uint, freed, 1));
 }
