@@ -261,13 +261,20 @@ static enum err batch_run(struct shard *s, struct shard_job *job)
 	return ERR_OK;
 }
 
+static struct batch *batch_new(void)
+{
+	struct batch *b = mem_zero(1, sizeof(*b));
+
+	job_init(&b->job, batch_run, batch_free);
+	return b;
+}
+
 static void batch_add(struct batch **batches, struct zone *zone, struct zone_policy *policy)
 {
 	struct batch **at = &batches[zone_shard(zone)];
 
 	if (*at == NULL) {
-		*at = mem_zero(1, sizeof(**at));
-		job_init(&(*at)->job, batch_run, batch_free);
+		*at = batch_new();
 	}
 	if ((*at)->count == (*at)->cap) {
 		(*at)->cap = (*at)->cap == 0 ? 64 : (*at)->cap * 2;
@@ -283,8 +290,7 @@ static enum err batches_run(struct daemon *d, struct batch **batches)
 
 	for (unsigned i = 0; i < d->shard_count; i++) {
 		if (batches[i] != NULL) {
-			enum err sent = job_send(&batches[i]->job, &d->shards[i]);
-			e = e == ERR_OK ? sent : e;
+			job_send_always(&batches[i]->job, &d->shards[i]);
 		}
 	}
 	for (unsigned i = 0; i < d->shard_count; i++) {
@@ -444,14 +450,16 @@ static struct config *config_read(const char *path, char *why, size_t why_cap)
 
 enum err daemon_reload(struct daemon *d, struct control_reload *out, char *why, size_t why_cap)
 {
-	struct config *config = config_read(d->config_path, why, why_cap);
+	struct config *config;
 	enum err e = ERR_CONFIG;
 
+	/* Read under the lock: of two reloads, the one that applies last has read last. */
+	pthread_rwlock_wrlock(&d->apply_lock);
+	config = config_read(d->config_path, why, why_cap);
 	if (config != NULL) {
-		pthread_rwlock_wrlock(&d->apply_lock);
 		e = apply_locked(d, config, out, why, why_cap);
-		pthread_rwlock_unlock(&d->apply_lock);
 	}
+	pthread_rwlock_unlock(&d->apply_lock);
 	if (e == ERR_OK) {
 		EVENT(&d->events, EVENT_CONFIG_LOADED, F_STR("path", d->config_path),
 		      F_UINT("zones", out->zones), F_UINT("added", out->added),
@@ -460,6 +468,19 @@ enum err daemon_reload(struct daemon *d, struct control_reload *out, char *why, 
 		EVENT(&d->events, EVENT_CONFIG_FAILED, F_STR("error", why));
 	}
 	return e;
+}
+
+static bool policy_drop(void *self, struct zone *zone)
+{
+	(void)self;
+	zone_policy_unref((struct zone_policy *)zone_policy(zone));
+	zone_set_policy(zone, NULL);
+	return true;
+}
+
+void daemon_drop_policies(struct daemon *d)
+{
+	store_each(d->store, policy_drop, NULL);
 }
 
 enum err daemon_first_zones(struct daemon *d, char *why, size_t why_cap)
@@ -485,6 +506,9 @@ enum err daemon_start_engines(struct daemon *d)
 	pthread_rwlock_wrlock(&d->apply_lock);
 	atomic_store(&d->loaded, true);
 	a = atomic_load(&d->applied);
+	for (unsigned i = 0; i < d->shard_count; i++) {
+		batches[i] = batch_new(); /* also for a shard without zones: some may come */
+	}
 	for (size_t i = 0; i < a->zone_count; i++) {
 		batch_add(batches, a->zones[i], a->policies[a->config->zones[i].settings]);
 	}

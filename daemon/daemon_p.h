@@ -105,7 +105,8 @@ struct daemon {
 	pthread_cond_t changed;
 	unsigned shards_ready; /* have their sockets, or failed */
 	enum err start_err;
-	unsigned shards_ended; /* have left their turns */
+	unsigned shards_running; /* take mails: their engines are made */
+	unsigned shards_ended;   /* have left their turns */
 	bool go;
 	bool stop;
 	bool teardown;
@@ -117,7 +118,7 @@ struct daemon {
 
 /* Starts shard threads: each makes its ring and binds its sockets, then waits for shards_go(). */
 MUST_USE enum err shards_start(struct daemon *d);
-void shards_go(struct daemon *d);
+void shards_go(struct daemon *d);   /* returns when all run, or have failed */
 void shards_stop(struct daemon *d); /* ends their turns; rings stay for late mails */
 void shards_free(struct daemon *d); /* ends their threads; nobody posts any more */
 
@@ -142,6 +143,9 @@ MUST_USE enum err daemon_start_engines(struct daemon *d);
 MUST_USE enum err daemon_reload(struct daemon *d, struct control_reload *out, char *why,
                                 size_t why_cap);
 void applied_free(struct applied *a);
+
+/* Releases the policies of zones whose engines never ran. No shard runs any more. */
+void daemon_drop_policies(struct daemon *d);
 
 /* Told by the disk thread once the journal was read (store_run()). */
 void daemon_loaded(void *self);

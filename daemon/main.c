@@ -260,17 +260,23 @@ static void start_engines(struct daemon *d)
 /* Waits for signals until one of them ends the daemon. Returns its name. */
 static const char *serve(struct daemon *d, const sigset_t *signals)
 {
+	bool wants_reload = false;
+
 	for (;;) {
 		int sig = 0;
 		if (sigwait(signals, &sig) != 0) {
 			return "signals cannot be waited for";
 		}
 		if (sig == SIGHUP) {
-			reload(d);
+			wants_reload = true;
 		} else if (sig == SIGUSR1) {
 			start_engines(d);
 		} else {
 			return sig == SIGINT ? "SIGINT" : "SIGTERM";
+		}
+		if (wants_reload && atomic_load(&d->loaded)) { /* else when it is */
+			wants_reload = false;
+			reload(d);
 		}
 	}
 }
@@ -291,6 +297,7 @@ static void daemon_free(struct daemon *d)
 {
 	shards_free(d);
 	if (d->store != NULL) {
+		daemon_drop_policies(d);
 		store_free(d->store);
 	}
 	applied_free(atomic_load(&d->applied));
@@ -322,25 +329,34 @@ static void daemon_init(struct daemon *d, const char *config_path, const struct 
 	pthread_condattr_destroy(&attr);
 }
 
+/* From here on signals wait until somebody waits for them: one that comes while a large
+ * configuration is read is not lost, nor does it end us. */
+static void signals_block(sigset_t *signals)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
 static int run(const char *config_path)
 {
-	struct config *config = config_read_or_tell(config_path);
+	struct config *config;
 	struct daemon *d;
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	char why[WHY_MAX] = "";
 	sigset_t signals;
 	enum err e;
 
+	signals_block(&signals);
+	config = config_read_or_tell(config_path);
 	if (config == NULL) {
 		return EXIT_NO;
 	}
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGUSR1);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	sigaction(SIGPIPE, &ignore, NULL);
 	process_raise_limits();
 	d = mem_zero(1, sizeof(*d));
 	daemon_init(d, config_path, config);

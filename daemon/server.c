@@ -20,8 +20,8 @@
 #define CONNS_MAX       1024          /* connections a shard */
 #define CONN_OUT_BYTES  (64U * 1024)  /* answers gathered before the input waits */
 #define CONN_HELD_MAX   (128U * 1024) /* input held for a client that does not read */
-#define CONN_IDLE_S     15            /* between messages, RFC 7766 §6.2.3 */
-#define CONN_STALL_S    60            /* for the client to take one buffer */
+#define CONN_IDLE_S     15            /* for one whole message to come, RFC 7766 §6.2.3 */
+#define CONN_STALL_S    60            /* for the client to take one buffer, whatever it sends */
 #define ACCEPT_AGAIN_MS 100           /* after accepting failed */
 
 struct listener {
@@ -60,6 +60,8 @@ struct conn {
 	struct io_timer timer;
 	struct stream stream;
 	bool ended;          /* the client sends no more */
+	bool heard;          /* a whole message came since the timer was set */
+	bool broken;         /* a transfer cannot go on: nothing after it would be understood */
 	struct xfr_out *xfr; /* a transfer in the making */
 	uint64_t xfr_started_ns;
 	uint8_t *held; /* input that waits for room, owned */
@@ -154,6 +156,7 @@ static void conn_fill_from_transfer(struct conn *c)
 		dispatch_transfer_ended(s, c->xfr, &c->peer, c->xfr_started_ns, e);
 		xfr_out_free(c->xfr);
 		c->xfr = NULL;
+		c->broken = e != ERR_OK;
 	}
 }
 
@@ -163,6 +166,7 @@ static void conn_answer(struct conn *c, struct bytes frame)
 	struct inbound in = { frame, c->peer, false };
 	struct bytes reply;
 
+	c->heard = true;
 	switch (dispatch_message(s, &in, &reply, &c->xfr)) {
 	case DISPATCH_REPLY:
 		conn_put(c, reply);
@@ -178,7 +182,7 @@ static void conn_answer(struct conn *c, struct bytes frame)
 
 static bool conn_has_room(const struct conn *c)
 {
-	return c->xfr == NULL && c->out_len < CONN_OUT_BYTES;
+	return c->xfr == NULL && c->out_len < CONN_OUT_BYTES && !c->broken;
 }
 
 /* Keeps what could not be looked at yet. The frames before it have been answered. */
@@ -274,6 +278,7 @@ static void conn_on_send(struct io_op *op, struct io_done done)
 		conn_close(c, done.err);
 		return;
 	}
+	c->heard = true; /* the client took what there was: its time begins anew */
 	conn_fill_from_transfer(c);
 	conn_pump(c);
 }
@@ -291,6 +296,7 @@ static void conn_send(struct conn *c)
 	c->out_cap = swap_cap;
 	c->out_len = 0;
 	io_send(c->server->shard->io, &c->send, c->socket, bytes_of(c->sending, len));
+	conn_wait(c, CONN_STALL_S);
 }
 
 /* Decides what the connection waits for now. */
@@ -309,11 +315,14 @@ static void conn_pump(struct conn *c)
 	if (!c->recv.waiting && !c->ended) {
 		io_recv(io, &c->recv, c->socket);
 	}
-	if (c->ended && !c->send.waiting && c->out_len == 0 && c->held == NULL) {
+	if (!c->send.waiting && c->out_len == 0 && (c->broken || (c->ended && c->held == NULL))) {
 		conn_close(c, ERR_OK);
 		return;
 	}
-	conn_wait(c, c->send.waiting ? CONN_STALL_S : CONN_IDLE_S);
+	if (!c->send.waiting && c->heard) {
+		conn_wait(c, CONN_IDLE_S);
+	}
+	c->heard = false;
 }
 
 static void conn_new(struct server *sv, const struct io_done *done)
@@ -334,6 +343,7 @@ static void conn_new(struct server *sv, const struct io_done *done)
 	}
 	sv->conns = c;
 	sv->conn_count++;
+	conn_wait(c, CONN_IDLE_S);
 	conn_pump(c);
 }
 

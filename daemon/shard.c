@@ -81,6 +81,17 @@ static enum err shard_open(struct shard *s, char *why, size_t why_cap)
 	return server_new(s, &s->server, why, why_cap);
 }
 
+/* One more shard is so far. */
+static void shard_count(struct shard *s, unsigned *counter)
+{
+	struct daemon *d = s->d;
+
+	pthread_mutex_lock(&d->lock);
+	(*counter)++;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+}
+
 static void shard_run(struct shard *s)
 {
 	struct transfer_options options = { .io = s->io,
@@ -93,6 +104,9 @@ static void shard_run(struct shard *s)
 	if (e != ERR_OK) {
 		EVENT(&s->d->events, EVENT_SYSTEM_FAILED, F_STR("what", "transfer engine"),
 		      F_ERR("error", e));
+	}
+	shard_count(s, &s->d->shards_running);
+	if (e != ERR_OK) {
 		return;
 	}
 	server_go(s->server);
@@ -110,9 +124,8 @@ static void shard_ended(struct shard *s)
 	struct daemon *d = s->d;
 
 	epoch_offline(d->epoch, s->epoch_slot);
+	shard_count(s, &d->shards_ended);
 	pthread_mutex_lock(&d->lock);
-	d->shards_ended++;
-	pthread_cond_broadcast(&d->changed);
 	while (!d->teardown) {
 		pthread_cond_wait(&d->changed, &d->lock);
 	}
@@ -171,6 +184,9 @@ void shards_go(struct daemon *d)
 	pthread_mutex_lock(&d->lock);
 	d->go = true;
 	pthread_cond_broadcast(&d->changed);
+	while (d->shards_running < d->shard_count) {
+		pthread_cond_wait(&d->changed, &d->lock);
+	}
 	pthread_mutex_unlock(&d->lock);
 }
 

@@ -19,6 +19,7 @@ import evil     # noqa: F401  (registers its scenarios)
 import harness
 import lifecycle    # noqa: F401  (registers its scenarios)
 import peers
+import streams    # noqa: F401  (registers its scenarios)
 import zones
 from harness import Failure, scenario
 
