@@ -20,6 +20,7 @@ import harness
 import lifecycle    # noqa: F401  (registers its scenarios)
 import peers
 import streams    # noqa: F401  (registers its scenarios)
+import stress    # noqa: F401  (registers its scenarios)
 import zones
 from harness import Failure, scenario
 

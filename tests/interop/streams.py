@@ -177,7 +177,7 @@ def stalled(case):
         with connect(subject, 4096) as s:
             s.sendall(queries(2, 1))
             end = time.monotonic() + STALL_S + 8
-            while not re.search('XFR to .* failed', subject.process.log()):
+            while not re.search('transfer to .* failed', subject.process.log()):
                 if time.monotonic() > end:
                     raise Failure('it is still waited for')
                 time.sleep(1)
