@@ -156,12 +156,31 @@ static bool chain_to(struct response *r, struct name target)
 	return name_within(r->name, snapshot_apex(r->snap));
 }
 
+/* Notes that the chain passes the set of `type` at `owner`; false if it did before. Two that hash
+ * alike end a chain early, no more. */
+static bool chain_passes(struct response *r, struct name owner, uint16_t type)
+{
+	uint64_t hash = name_hash(type, owner);
+
+	for (unsigned i = 0; i < r->passed_count; i++) {
+		if (r->passed[i] == hash) {
+			return false;
+		}
+	}
+	assert(r->passed_count < ARRAY_LEN(r->passed)); /* two in each of ANSWER_CHAIN_MAX steps */
+	r->passed[r->passed_count++] = hash;
+	return true;
+}
+
 static bool follow_cname(struct response *r, const struct rrset *set)
 {
 	struct rrset_reader reader = rrset_read(set);
 	struct bytes rdata;
 	struct name target;
 
+	if (!chain_passes(r, r->name, TYPE_CNAME)) {
+		return false; /* a loop: all of it has been said */
+	}
 	response_must(r, SECTION_ANSWER, r->name, set);
 	return !r->truncated && rrset_next(&reader, &r->scratch->rr, &rdata) &&
 	       name_view(rdata, &target) == ERR_OK && chain_to(r, target);
@@ -206,7 +225,12 @@ static bool follow_dname(struct response *r, const struct snapshot_place *place,
 	if (!owner_rrset(&place->owner, TYPE_DNAME, 0, &set)) {
 		return false;
 	}
-	response_must(r, SECTION_ANSWER, owner, &set);
+	if (!chain_passes(r, r->name, TYPE_CNAME)) {
+		return false;
+	}
+	if (chain_passes(r, owner, TYPE_DNAME)) {
+		response_must(r, SECTION_ANSWER, owner, &set);
+	}
 	reader = rrset_read(&set);
 	return !r->truncated && rrset_next(&reader, &r->scratch->rr, &rdata) &&
 	       name_view(rdata, &target) == ERR_OK &&

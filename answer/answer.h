@@ -15,7 +15,7 @@
 
 #define ANSWER_UDP_MAX_LEN   1232 /* largest UDP response, whatever the client offers */
 #define ANSWER_CHAIN_MAX     16   /* CNAMEs and DNAMEs followed for one question */
-#define ANSWER_ADDRESSES_MAX 32   /* targets whose addresses are added */
+#define ANSWER_ADDRESSES_MAX 32   /* targets whose addresses are added, but for glue */
 
 struct answer_request {
 	struct header header;

@@ -14,6 +14,8 @@ struct response {
 	enum rcode rcode;
 	bool authoritative;
 	bool truncated;
+	uint64_t passed[2 * ANSWER_CHAIN_MAX]; /* hashes of the links of the chain so far */
+	unsigned passed_count;
 };
 
 /* Appends a whole RRset owned by `owner`, or nothing; false where it does not fit. */

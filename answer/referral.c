@@ -51,7 +51,8 @@ void response_addresses(struct response *r, const struct rrset *set, bool must, 
 	struct bytes rdata;
 	struct name target;
 
-	for (unsigned i = 0; i < ANSWER_ADDRESSES_MAX; i++) {
+	/* Glue is never left out for its number: the message bounds it. */
+	for (unsigned i = 0; must ? !r->truncated : i < ANSWER_ADDRESSES_MAX; i++) {
 		if (!rrset_next(&reader, &r->scratch->rr, &rdata)) {
 			return;
 		}

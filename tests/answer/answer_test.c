@@ -14,6 +14,7 @@
 #include "tests/test.h"
 
 #define TEXT_MAX (256 * 1024)
+#define SERVERS  40 /* of one delegation */
 
 static const char *const zone_text[] = {
 	"example. 3600 IN SOA ns1.example. host.example. 7 3600 600 86400 300",
@@ -28,6 +29,25 @@ static const char *const zone_text[] = {
 	"out.example. 60 IN CNAME www.elsewhere.",
 	"loop.example. 60 IN CNAME loop2.example.",
 	"loop2.example. 60 IN CNAME loop.example.",
+	"dloop.example. 60 IN DNAME dloop2.example.",
+	"dloop2.example. 60 IN DNAME dloop.example.",
+	"c0.example. 60 IN CNAME c1.example.",
+	"c1.example. 60 IN CNAME c2.example.",
+	"c2.example. 60 IN CNAME c3.example.",
+	"c3.example. 60 IN CNAME c4.example.",
+	"c4.example. 60 IN CNAME c5.example.",
+	"c5.example. 60 IN CNAME c6.example.",
+	"c6.example. 60 IN CNAME c7.example.",
+	"c7.example. 60 IN CNAME c8.example.",
+	"c8.example. 60 IN CNAME c9.example.",
+	"c9.example. 60 IN CNAME d0.example.",
+	"d0.example. 60 IN CNAME d1.example.",
+	"d1.example. 60 IN CNAME d2.example.",
+	"d2.example. 60 IN CNAME d3.example.",
+	"d3.example. 60 IN CNAME d4.example.",
+	"d4.example. 60 IN CNAME d5.example.",
+	"d5.example. 60 IN CNAME d6.example.",
+	"d6.example. 60 IN CNAME d7.example.",
 	"deep.empty.example. 60 IN TXT \"here\"",
 	"*.wild.example. 60 IN TXT \"any\"",
 	"there.wild.example. 60 IN A 192.0.2.9",
@@ -311,7 +331,39 @@ TEST(answer, ends_every_chain)
 	fixture_init(&f);
 	ask(&f, "loop.example.", TYPE_A, false, 0);
 	cr_expect(eq(int, strncmp(f.text, "NOERROR aa\n", 11), 0));
+	cr_expect(eq(uint, f.scratch->composer.counts[1], 2), "each link once");
+	ask(&f, "a.dloop.example.", TYPE_A, false, 0);
+	cr_expect(eq(int, strncmp(f.text, "NOERROR aa\n", 11), 0));
+	cr_expect(eq(uint, f.scratch->composer.counts[1], 4), "two DNAMEs, two CNAMEs");
+	ask(&f, "c0.example.", TYPE_A, false, 0);
 	cr_expect(eq(uint, f.scratch->composer.counts[1], ANSWER_CHAIN_MAX));
+	fixture_fini(&f);
+}
+
+/* RFC 9471 §3.1: all glue below the cut, or TC. */
+TEST(answer, leaves_out_no_glue)
+{
+	static char lines[2 + 2 * SERVERS][80];
+	const char *zone[2 + 2 * SERVERS];
+	struct fixture f;
+
+	fixture_init(&f);
+	snprintf(lines[0], 80, "many. 60 IN SOA ns.many. h.many. 1 60 60 60 60");
+	snprintf(lines[1], 80, "many. 60 IN NS ns.elsewhere.");
+	for (unsigned i = 0; i < SERVERS; i++) {
+		snprintf(lines[2 + i], 80, "sub.many. 60 IN NS n%u.sub.many.", i);
+		snprintf(lines[2 + SERVERS + i], 80, "n%u.sub.many. 60 IN A 192.0.2.%u", i, i);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		zone[i] = lines[i];
+	}
+	serve(&f, "many.", zone, ARRAY_LEN(zone));
+	ask(&f, "x.sub.many.", TYPE_A, false, 0);
+	cr_expect(eq(uint, f.scratch->composer.counts[2], SERVERS));
+	cr_expect(eq(uint, f.scratch->composer.counts[3], SERVERS));
+	cr_expect(eq(int, strncmp(f.text, "NOERROR\n", 8), 0));
+	ask(&f, "x.sub.many.", TYPE_A, true, 1232);
+	cr_expect(eq(int, strncmp(f.text, "NOERROR tc\n", 11), 0));
 	fixture_fini(&f);
 }
 
