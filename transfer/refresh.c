@@ -482,7 +482,8 @@ void refresh_want(struct refresh *z, uint8_t wants)
 	round_begin(z);
 }
 
-/* Remembers what a NOTIFY told; a serial only if every one that came told one. */
+/* Remembers what a NOTIFY told; a serial only if every one that came told one. The one that a
+ * running round is for counts as well: an older NOTIFY that comes late must not replace it. */
 static void remember(struct refresh *z, const struct transfer_notice *n)
 {
 	struct zone_timers timers = zone_timers(z->zone);
@@ -490,6 +491,9 @@ static void remember(struct refresh *z, const struct transfer_notice *n)
 
 	if (!n->has_serial) {
 		z->wants &= (uint8_t)~WANT_SERIAL;
+	} else if ((z->wants & WANT_NEWS) == 0 && (z->serves & WANT_SERIAL) != 0 &&
+	           serial_newer(z->notified, n->serial)) {
+		z->wants |= WANT_SERIAL;
 	} else if ((z->wants & WANT_NEWS) == 0) {
 		z->wants |= WANT_SERIAL;
 		z->notified = n->serial;

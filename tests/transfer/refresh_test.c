@@ -135,6 +135,29 @@ TEST(refresh, does_not_mind_a_reused_connection_that_dies)
 	world_fini(&w);
 }
 
+/* Datagrams overtake each other: a NOTIFY of an older version does not make the newer one forgotten
+ * that the transfer under way was for. */
+TEST(refresh, an_older_notify_takes_nothing_away)
+{
+	struct world w;
+	struct transfer_notice notice = { .has_serial = true };
+
+	world_init(&w, 8, 1, false);
+	world_start(&w);
+	world_run_until(&w, 1, 1);
+	world_bump(&w, 4); /* has not caught up with what it, or another, told */
+	notice.from = w.policy->primaries[0].addr;
+	notice.serial.n = 5;
+	transfer_zone_notified(w.transfer, w.zone, &notice);
+	notice.serial.n = 3;
+	transfer_zone_notified(w.transfer, w.zone, &notice);
+	world_run_until(&w, 4, 1);
+	world_run_s(&w, 1);
+	world_bump(&w, 5);
+	world_run_until(&w, 5, 30);
+	world_fini(&w);
+}
+
 /* ---- IXFR that fails ---- */
 
 /* Every way in which IXFR can fail has the whole zone fetched of the same primary. */
