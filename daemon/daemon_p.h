@@ -118,7 +118,7 @@ struct daemon {
 
 /* Starts shard threads: each makes its ring and binds its sockets, then waits for shards_go(). */
 MUST_USE enum err shards_start(struct daemon *d);
-void shards_go(struct daemon *d);   /* returns when all run, or have failed */
+void shards_go(struct daemon *d);   /* returns when all take mails */
 void shards_stop(struct daemon *d); /* ends their turns; rings stay for late mails */
 void shards_free(struct daemon *d); /* ends their threads; nobody posts any more */
 
