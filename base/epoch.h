@@ -19,7 +19,7 @@
 
 #include "base/bytes.h"
 
-#define EPOCH_PARTICIPANTS_MAX 256
+#define EPOCH_PARTICIPANTS_MAX 272 /* shards, and the few threads beside them */
 
 struct epoch;
 

@@ -23,7 +23,7 @@
 #include "transfer/transfer.h"
 #include "zonestore/store.h"
 
-#define SHARDS_MAX       128
+#define SHARDS_MAX       CONFIG_WORKERS_MAX
 #define CALL_DEADLINE_S  CONTROL_DEADLINE_S
 #define APPLY_DEADLINE_S 120 /* for all shards to have taken a new configuration */
 
