@@ -21,6 +21,7 @@
 #include "base/env.h"
 #include "dns/rdata.h"
 #include "zonestore/builder.h"
+#include "zonestore/diff.h"
 
 #define ZONES_DEFAULT       20000
 #define DELEGATIONS_DEFAULT 100000
@@ -209,7 +210,7 @@ static void print_pool(const struct bench *b)
 
 static void row(const char *what, double value, const char *unit, const char *target)
 {
-	printf("%-52s %12.1f %-10s %s\n", what, value, unit, target);
+	printf("%-52s %12.2f %-10s %s\n", what, value, unit, target);
 }
 
 /* ---- a hoster's zones ---- */
@@ -423,6 +424,43 @@ static void bench_patches(struct bench *b, struct snapshot *snap, struct name ap
 	row("patch of one record, 99th percentile", times[PATCHES * 99 / 100] * 1e6, "us", "");
 }
 
+/* Compares with a version that differs by `changes` added records. */
+static void bench_diff(struct bench *b, struct snapshot *snap, struct name apex,
+                       unsigned delegations, unsigned changes)
+{
+	static struct rr_scratch scratch;
+	struct builder_origin origin = { .origin = SNAPSHOT_BY_IXFR };
+	struct builder_options options = { .pool = b->pool, .apex = apex, .base = snap };
+	struct builder *builder = builder_new(&options);
+	struct snapshot *next = NULL;
+	struct snapshot_diff d;
+	struct rr rr;
+	enum err e = ERR_OK;
+	char text[64];
+	unsigned seen = 0;
+	double start;
+
+	for (unsigned i = 0; e == ERR_OK && i < changes; i++) {
+		snprintf(text, sizeof(text), "new.name%07u 60 IN A 192.0.2.1",
+		         (unsigned)((uint64_t)i * delegations / changes));
+		e = rr_parse(bytes_str(text), &apex, 60, &scratch, &rr);
+		e = e == ERR_OK ? builder_add(builder, &rr) : e;
+	}
+	e = e == ERR_OK ? builder_freeze(builder, &origin, &next) : e;
+	builder_free(builder);
+	if (e != ERR_OK) {
+		fail("changing", e);
+	}
+	start = seconds();
+	for (snapshot_diff_init(&d, next, snap); snapshot_diff_next(&d, &scratch, &rr);) {
+		seen++;
+	}
+	snprintf(text, sizeof(text), "comparing versions that differ by %u", seen);
+	row(text, (seconds() - start) * 1e6, "us", "by what differs");
+	snapshot_unref(next);
+	epoch_collect(b->epoch);
+}
+
 /* Builds the zone again with a tenth of its DS records changed, while the old one is held. */
 static void bench_replace(struct bench *b, struct name apex, uint64_t alone)
 {
@@ -505,6 +543,9 @@ static void bench_registry(struct bench *b, unsigned delegations)
 		bench_lookups(b, snap, apex, delegations, "");
 		bench_lookups(b, snap, apex, delegations, "www.");
 		bench_patches(b, snap, apex, delegations);
+		bench_diff(b, snap, apex, delegations, 1);
+		bench_diff(b, snap, apex, delegations, 1000);
+		bench_diff(b, snap, apex, delegations, 100000);
 		bench_replace(b, apex, alone);
 	}
 	snapshot_unref(snap);

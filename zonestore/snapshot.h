@@ -4,8 +4,8 @@
  *
  * A snapshot does not change after builder_freeze() makes it, so any shard reads it without locks.
  * Owner names stand in canonical order (RFC 4034 §6.1); comparison ignores case, which is kept. The
- * SOA is not in the tree of records but in the snapshot itself; NSEC3 owner names (and what stands
- * only there) are in a second tree.
+ * SOA is not in the tree of records but in the snapshot itself; NSEC3 records and the RRSIGs that
+ * cover them are in a second tree, whatever else their owner name has.
  *
  * Ownership:  borrow  good until the end of this shard turn; costs nothing (zone_borrow()).
  *             ref     good until snapshot_unref(); for what outlives a turn (a transfer out, a
@@ -44,8 +44,8 @@ struct name snapshot_apex(const struct snapshot *snap);
 /* The SOA record: name and rdata are borrowed from `snap` or written to `scratch`. */
 void snapshot_soa(const struct snapshot *snap, struct rr_scratch *scratch, struct rr *out);
 
-/* A record set: type, TTL and its rdatas in canonical order. RRSIGs are one set per covered type.
- */
+/* A record set: type, TTL and its rdatas in canonical order (RFC 4034 §6.3), for which the apex in
+ * names of compressible types counts as one octet 0xC0. RRSIGs are one set per covered type. */
 struct rrset {
 	uint16_t type;
 	uint16_t covers; /* RRSIG and SIG: the covered type; else 0 */
@@ -73,8 +73,9 @@ struct owner_view {
 	uint8_t tree; /* private */
 };
 
-/* Finds the owner name `owner` itself, which is at or below the apex (asserted). False where no
- * record has it (it may be an empty non-terminal). O(log names), no allocation, no lock. */
+/* Finds the owner name `owner` itself, which is at or below the apex (asserted); its NSEC3 sets only
+ * if it has no others. False where no record has it (it may be an empty non-terminal). O(log
+ * names), no allocation, no lock. */
 MUST_USE bool snapshot_owner(const struct snapshot *snap, struct name owner,
                              struct owner_view *out);
 
@@ -87,7 +88,8 @@ void owner_rrset_at(const struct owner_view *owner, unsigned index, struct rrset
 
 enum snapshot_match {
 	SNAPSHOT_FOUND,    /* `owner` has records; the wanted type may be among them or not */
-	SNAPSHOT_EMPTY,    /* the name is an empty non-terminal (RFC 4592 §2.2.2) */
+	SNAPSHOT_EMPTY,    /* the name, or the wildcard for it, is an empty non-terminal (RFC 4592
+	                    * §2.2.2) */
 	SNAPSHOT_WILDCARD, /* `owner` is the wildcard that answers for the name (RFC 4592 §3.3.1) */
 	SNAPSHOT_REFERRAL, /* at or below a zone cut: `owner` is the cut's, with its NS */
 	SNAPSHOT_DNAME,    /* below a DNAME: `owner` has it (RFC 6672 §3.2) */
