@@ -313,7 +313,7 @@ void event_emit(struct events *ev, enum event_kind kind, const struct event_fiel
 	    ev->write_fn == NULL) {
 		return;
 	}
-	if (ev->format == EVENT_FORMAT_JSON) {
+	if (atomic_load_explicit(&ev->format, memory_order_relaxed) == EVENT_FORMAT_JSON) {
 		line_put(&l, "{", 1);
 		if (ev->timestamps) {
 			line_put(&l, "\"time\":\"", 8);

@@ -102,9 +102,9 @@ enum event_format {
 /* A sink. One per process, shared by all threads: a line is made on the caller's stack and written
  * with one call of `write_fn`. Tests pass their own. */
 struct events {
-	_Atomic int level; /* enum event_level: what is less urgent is dropped */
-	enum event_format format;
-	bool timestamps; /* off where the journal adds its own */
+	_Atomic int level;  /* enum event_level: what is less urgent is dropped */
+	_Atomic int format; /* enum event_format */
+	bool timestamps;    /* off where the journal adds its own */
 	const struct env *env;
 	void *self;
 	void (*write_fn)(void *self, const char *line, size_t len);

@@ -424,6 +424,7 @@ static enum err apply_locked(struct daemon *d, struct config *config, struct con
 		EVENT(&d->events, EVENT_RESTART_NEEDED, F_STR("path", config->path));
 	}
 	atomic_store(&d->events.level, (int)config->log_level);
+	atomic_store(&d->events.format, (int)config->log_format);
 	*out = (struct control_reload){ 0 };
 	e = apply_zones(d, a, old, out);
 	if (e != ERR_OK) {

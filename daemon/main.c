@@ -191,6 +191,23 @@ static enum err start_control(struct daemon *d, const struct config *config, cha
 	return control_start(&options, &d->control, why);
 }
 
+/* The shards' sockets share their addresses, and would share them with another process, too. */
+static enum err addresses_free(const struct config *config, char *why)
+{
+	char text[ADDR_TEXT_MAX];
+	char reason[WHY_MAX / 2];
+
+	for (size_t i = 0; i < config->listen_count; i++) {
+		enum err e = uring_probe_address(&config->listen[i], reason, sizeof(reason));
+		if (e != ERR_OK) {
+			snprintf(why, WHY_MAX, "server.listen: cannot listen on %s: %s",
+			         addr_print(&config->listen[i], text), reason);
+			return e;
+		}
+	}
+	return ERR_OK;
+}
+
 /* Directories, sockets, privileges, store, control, zones: in the order in which each needs the
  * last. */
 static enum err daemon_start(struct daemon *d, struct config *config, char *why)
@@ -199,6 +216,7 @@ static enum err daemon_start(struct daemon *d, struct config *config, char *why)
 
 	TRY(daemon_prepare(d, config, why, WHY_MAX));
 	TRY(uring_probe(why, WHY_MAX));
+	TRY(addresses_free(config, why));
 	snprintf(dir, sizeof(dir), "%s", config->socket_path);
 	TRY(process_make_dir(dirname(dir), config->user, why, WHY_MAX));
 	TRY(process_make_dir(config->database_path, config->user, why, WHY_MAX));
@@ -316,7 +334,7 @@ static void daemon_init(struct daemon *d, const char *config_path, const struct 
 	d->env = env_system();
 	events_init(&d->events, d->env, STDERR_FILENO);
 	d->events.level = (int)config->log_level;
-	d->events.format = config->log_format;
+	d->events.format = (int)config->log_format;
 	/* The journal of systemd has its own clock (systemd.exec(5), $JOURNAL_STREAM). */
 	d->events.timestamps = getenv("JOURNAL_STREAM") == NULL;
 	d->epoch = epoch_new();

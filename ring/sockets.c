@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -165,6 +166,21 @@ static enum err own_socket(struct uring *u, int fd, struct sock **out)
 		return ERR_BUSY;
 	}
 	*out = s;
+	return ERR_OK;
+}
+
+enum err uring_probe_address(const struct addr *at, char *why, size_t why_cap)
+{
+	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		int fd = bound_socket(at, types[i], false);
+		if (fd < 0) {
+			snprintf(why, why_cap, "%s", strerror(-fd));
+			return err_from_errno(-fd);
+		}
+		close(fd);
+	}
 	return ERR_OK;
 }
 

@@ -21,13 +21,14 @@ class Axfarm(peers.Server):
         super().__init__(case, name, keys)
         self.limits = {'min-refresh': '1s', 'min-retry': '1s'}
         self.log_level = 'debug'
+        self.log_format = 'text'
         self.workers = 2
 
     def configure(self):
         """JSON is YAML too, and needs no quoting of ours."""
         c = {'server': {'listen': ['127.0.0.1@%d' % self.port], 'workers': self.workers},
              'database': {'path': self.folder('db')}, 'control': {'socket': self.folder('axfarm.sock')},
-             'log': {'level': self.log_level, 'format': 'text'},
+             'log': {'level': self.log_level, 'format': self.log_format},
              'keys': [{'name': k.name, 'algorithm': k.algorithm, 'secret': k.secret}
                       for k in self.keys.values()],
              'primaries': [], 'zones': []}

@@ -199,6 +199,29 @@ def reload(case):
             f.write(good)
     case.check('refuses', refuses)
 
+    def address_taken():
+        """A second daemon would share the first one's address, and take part of its queries."""
+        with open(subject.folder('axfarm.yaml'), encoding='ascii') as f:
+            c = json.load(f)
+        c['database']['path'], c['control']['socket'] = subject.folder('db2'), subject.folder('2.sock')
+        with open(subject.folder('second.yaml'), 'w', encoding='ascii') as f:
+            json.dump(c, f)
+        second = subprocess.run([subject.command()[0], '-c', subject.folder('second.yaml')], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, encoding='utf-8', timeout=10, check=False)
+        expect('exit status', second.returncode, 1)
+        if 'in use' not in second.stdout:
+            raise Failure(second.stdout)
+    case.check('address-taken', address_taken)
+
+    def log_format():
+        subject.log_format = 'json'
+        subject.reload()
+        harness.wait('an event in JSON', lambda: '"event":"config-loaded"' in subject.process.log(), 5)
+        subject.log_format = 'text'
+        subject.reload()
+        harness.wait('the file applied', lambda: subject.process.log().endswith('changed)\n'), 5)
+    case.check('log-format', log_format)
+
     def new_key():
         subject.settings['z0.example.']['primary'] = primary.target(peers.Key('test_key2'))
         subject.add_key(peers.Key('test_key2'))

@@ -509,3 +509,21 @@ TEST(uring, is_stopped_by_any_thread)
 	io_free(io);
 	io_free(ring_new((struct uring_options){ 0 }));
 }
+
+TEST(uring, finds_an_address_taken)
+{
+	struct io *io = ring_new((struct uring_options){ 0 });
+	struct addr at = own_addr(PORT);
+	struct addr foreign = addr_of("192.0.2.1", PORT);
+	struct io_socket s;
+	char why[100] = "";
+
+	cr_expect(eq(int, uring_probe_address(&at, why, sizeof(why)), ERR_OK));
+	cr_assert(eq(int, io_listen(io, &at, &s), ERR_OK));
+	cr_expect(ne(int, uring_probe_address(&at, why, sizeof(why)), ERR_OK));
+	cr_expect(eq(str, why, "Address already in use"));
+	cr_expect(ne(int, uring_probe_address(&foreign, why, sizeof(why)), ERR_OK));
+	cr_expect(eq(str, why, "Cannot assign requested address"));
+	io_close(io, s);
+	io_free(io);
+}
