@@ -308,7 +308,7 @@ static void round_wanted(struct refresh *z)
 {
 	struct zone_timers timers = zone_timers(z->zone);
 
-	if (z->failures > 0 && timers.last_error_at_s >= wall_s(z)) {
+	if (z->failures > 0 && timers.last_error_at_s == wall_s(z)) {
 		wait_for(z, WANTED_AGAIN_MS);
 	} else {
 		round_begin(z);

@@ -515,6 +515,31 @@ TEST(refresh, a_flood_of_notifies_is_no_flood_of_attempts)
 	world_fini(&w);
 }
 
+TEST(refresh, a_wall_clock_that_went_back_does_not_hold_up_news)
+{
+	struct world w;
+	struct zone_timers t;
+
+	world_init(&w, 29, 1, false);
+	world_start(&w);
+	world_run_until(&w, 1, 1);
+	world_bump(&w, 2);
+	script_node_down(w.primaries[0]);
+	world_notify(&w, 0, true);
+	world_run_s(&w, 3);
+	cr_expect(ge(uint, w.happened[EVENT_TRANSFER_FAILED], 1));
+	script_node_up(w.primaries[0]);
+	t = timers(&w);
+	t.last_error_at_s = wall(&w) + 3600; /* as it looks afterwards */
+	store_note(w.store, w.zone, &t);
+	for (unsigned i = 0; i < 40; i++) {
+		world_notify(&w, 0, true);
+		sim_run_for(w.sim, 100 * NS_PER_MS);
+	}
+	cr_expect(eq(uint, world_serial(&w), 2));
+	world_fini(&w);
+}
+
 /* Nothing but silence in answer to IXFR, of a primary that nobody notifies for. */
 TEST(refresh, falls_back_from_silence_when_due)
 {
