@@ -60,7 +60,7 @@ struct conn {
 	struct io_timer timer;
 	struct stream stream;
 	bool ended;          /* the client sends no more */
-	bool heard;          /* a whole message came since the timer was set */
+	bool heard;          /* something was asked since the timer was set */
 	bool broken;         /* a transfer cannot go on: nothing after it would be understood */
 	struct xfr_out *xfr; /* a transfer in the making */
 	uint64_t xfr_started_ns;
@@ -166,17 +166,18 @@ static void conn_answer(struct conn *c, struct bytes frame)
 	struct inbound in = { frame, c->peer, false };
 	struct bytes reply;
 
-	c->heard = true;
 	switch (dispatch_message(s, &in, &reply, &c->xfr)) {
 	case DISPATCH_REPLY:
+		c->heard = true;
 		conn_put(c, reply);
 		break;
 	case DISPATCH_TRANSFER:
+		c->heard = true;
 		c->xfr_started_ns = io_now_ns(s->io);
 		conn_fill_from_transfer(c);
 		break;
 	case DISPATCH_DROP:
-		break;
+		break; /* nor does it keep the connection */
 	}
 }
 

@@ -2,11 +2,13 @@
 """tests/interop/streams.py: TCP clients of every temper: many queries at once, slow ones, half closed ones, and ones that
 never come to the point."""
 
+import itertools
 import os
 import re
 import select
 import socket
 import struct
+import threading
 import time
 
 import axfarm
@@ -147,6 +149,45 @@ def drips(subject):
             raise Failure('a message that never ends keeps its connection')
 
 
+def junk_drips(subject):
+    """Nor do frames in which nothing is asked."""
+    with connect(subject) as s:
+        if not closed_within(s, IDLE_S + 6, itertools.repeat(b'\0\0')):
+            raise Failure('empty messages keep their connection')
+
+
+class Stalled:
+    """A client that asks for more than buffers hold, takes nothing of it, and goes on to send."""
+
+    def __init__(self, subject):
+        self.subject = subject
+        self.socket = connect(subject, 4096)
+        self.socket.sendall(b''.join(frame(wire.message(BIG, wire.AXFR)) for _ in range(12)))
+        self.start = time.monotonic()
+        self.left_after = None
+        self.thread = threading.Thread(target=self.drip, daemon=True)
+        self.thread.start()
+
+    def drip(self):
+        while time.monotonic() < self.start + STALL_S + 10:
+            if re.search(r'transfer to \S+@%d failed' % self.socket.getsockname()[1], self.subject.process.log()):
+                self.left_after = time.monotonic() - self.start
+                return
+            try:
+                self.socket.send(frame(wire.message(BIG, 1)))
+            except OSError:
+                pass
+            time.sleep(1)
+
+    def was_left(self):
+        self.thread.join()
+        self.socket.close()
+        if self.left_after is None:
+            raise Failure('a client that takes nothing is still waited for')
+        if self.left_after < STALL_S - 5:
+            raise Failure('a slow client was left after %.1f s' % self.left_after)
+
+
 @scenario('streams')
 def streams(case):
     subject = axfarm.Axfarm(case)
@@ -156,35 +197,13 @@ def streams(case):
     try:
         subject.start()
         subject.wait_serial(BIG, 1)
+        stalled = Stalled(subject)
         for title, function in (('pipelined', pipelined), ('octet-by-octet', octet_by_octet),
                                 ('half-closed', half_closed), ('slow-reader', slow_reader), ('vanishes', vanishes),
-                                ('drips', drips)):
+                                ('drips', drips), ('junk-drips', junk_drips)):
             case.check(title, function, subject)
+        case.check('stalled', stalled.was_left)
         case.check('lives', subject.process.must_live)
-    finally:
-        big.stop()
-
-
-@scenario('stalled')
-def stalled(case):
-    """A client that takes nothing is left, even if it goes on to send."""
-    subject = axfarm.Axfarm(case)
-    big = Big(case.port())
-    subject.add_secondary(BIG, peers.Target(big.tcp.getsockname()[1]))
-    try:
-        subject.start()
-        subject.wait_serial(BIG, 1)
-        with connect(subject, 4096) as s:
-            s.sendall(queries(2, 1))
-            end = time.monotonic() + STALL_S + 8
-            while not re.search('transfer to .* failed', subject.process.log()):
-                if time.monotonic() > end:
-                    raise Failure('it is still waited for')
-                time.sleep(1)
-                try:
-                    s.send(frame(wire.message(BIG, 1))[:1])
-                except OSError:
-                    break
     finally:
         big.stop()
 
