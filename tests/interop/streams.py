@@ -264,6 +264,21 @@ def stops(case):
             for c in clients:
                 c.close()
         case.check('clients-amid-transfers', with_clients)
+        subject.process.start()
+        subject.wait_serial(BIG, 1, 60)
+
+        def with_operators():
+            clients = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(4)]
+            for c in clients:
+                c.settimeout(20)
+                c.connect(subject.folder('axfarm.sock'))
+                c.sendall(b'GET /v1/zones/big.evil.example./export HTTP/1.1\r\nHost: axfarm\r\n\r\n')
+            lifecycle.expect('the status line of an export', clients[0].recv(12), b'HTTP/1.1 200')
+            clients[3].sendall(b'GET /')
+            stop_clean(subject.process)
+            for c in clients:
+                c.close()
+        case.check('operators-amid-exports', with_operators)
     finally:
         big.stop()
 
