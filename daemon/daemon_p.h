@@ -67,6 +67,8 @@ struct shard {
 	struct notice_mail *early; /* NOTIFYs that came before the engines ran */
 	unsigned early_count;
 	bool engines_run;
+	uint64_t told_at_s; /* the second in which `told` lines of the log were strangers' doing */
+	unsigned told;
 };
 
 /* What one reading of the configuration became. Immutable while shards see it; replaced whole. */

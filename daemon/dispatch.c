@@ -10,6 +10,8 @@
 #include "base/arena.h"
 #include "transfer/xfr_out.h"
 
+#define STRANGER_LINES_MAX 20 /* of the log, a second and shard */
+
 /* A message as far as it could be read. */
 struct reading {
 	const struct inbound *in;
@@ -68,6 +70,19 @@ static enum dispatch reply_empty(struct shard *s, struct reading *rd, enum rcode
 	return reply_signed(s, rd, reply);
 }
 
+/* May another line be logged that anybody can cause with a datagram? Writing one takes longer than
+ * sending one, and the disk has an end. */
+static bool stranger_logged(struct shard *s)
+{
+	uint64_t now_s = io_now_ns(s->io) / NS_PER_S;
+
+	if (now_s != s->told_at_s) {
+		s->told_at_s = now_s;
+		s->told = 0;
+	}
+	return s->told++ < STRANGER_LINES_MAX;
+}
+
 /* Reads header, question, EDNS. Returns the RCODE of what is wrong; NOERROR if nothing is. */
 static enum rcode reading_begin(struct reading *rd, struct reader *r)
 {
@@ -94,8 +109,10 @@ static enum dispatch reply_tsig_error(struct shard *s, struct reading *rd,
                                       const struct tsig_record *record, enum err e,
                                       struct bytes *reply)
 {
-	EVENT(&s->d->events, EVENT_TSIG_FAILED, F_ADDR("from", &rd->in->peer),
-	      F_NAME("key", name_bytes(name_of(&record->key_name))), F_ERR("error", e));
+	if (stranger_logged(s)) {
+		EVENT(&s->d->events, EVENT_TSIG_FAILED, F_ADDR("from", &rd->in->peer),
+		      F_NAME("key", name_bytes(name_of(&record->key_name))), F_ERR("error", e));
+	}
 	/* The record that tells of the error holds two names, a MAC at the most, and the time. */
 	rd->rq.reserve = 2 * NAME_MAX_LEN + TSIG_MAC_MAX_LEN + 64;
 	answer_empty(&rd->rq, RCODE_NOTAUTH, 0, s->scratch);
@@ -212,7 +229,7 @@ static enum dispatch handle_notify(struct shard *s, struct reading *rd, struct b
 		      F_ADDR("from", &rd->in->peer), F_UINT("serial", notice.serial.n));
 		e = notice_send(s, zone, &notice);
 		rcode = e == ERR_OK ? RCODE_NOERROR : RCODE_SERVFAIL;
-	} else {
+	} else if (stranger_logged(s)) {
 		EVENT(&s->d->events, EVENT_NOTIFY_REFUSED, F_NAME("zone", name_bytes(apex)),
 		      F_ADDR("from", &rd->in->peer), F_ERR("error", e));
 	}
@@ -228,9 +245,11 @@ static enum rcode transfer_judge(struct shard *s, struct reading *rd, const stru
 		return RCODE_NOTAUTH; /* RFC 5936 §2.2.1 */
 	}
 	if (policy == NULL || !policy_may_transfer(policy, &rd->in->peer, rd->tsig.key)) {
-		EVENT(&s->d->events, EVENT_XFR_OUT_REFUSED,
-		      F_NAME("zone", name_bytes(zone_apex(zone))), F_ADDR("to", &rd->in->peer),
-		      F_ERR("error", ERR_NOT_ALLOWED));
+		if (stranger_logged(s)) {
+			EVENT(&s->d->events, EVENT_XFR_OUT_REFUSED,
+			      F_NAME("zone", name_bytes(zone_apex(zone))),
+			      F_ADDR("to", &rd->in->peer), F_ERR("error", ERR_NOT_ALLOWED));
+		}
 		return RCODE_REFUSED;
 	}
 	return zone_borrow(zone) == NULL ? RCODE_SERVFAIL : RCODE_NOERROR;

@@ -318,3 +318,22 @@ def early_notify(case):
         subject.wait_serial(zones[0], 2, 10)
     finally:
         primary.stop()
+
+
+@scenario('strangers')
+def strangers(case):
+    """What anybody may send does not fill the log, and is told all the same."""
+    subject = axfarm.Axfarm(case)
+    subject.log_level = 'info'
+    subject.workers = 1
+    subject.add_secondary(BIG, peers.Target(case.port()))
+    subject.start()
+    subject.wait_answers()
+    start = time.monotonic()
+    for n in range(1000):
+        if wire.notify(('127.0.0.1', subject.port), 'no%d.example.' % n) != 9:
+            raise Failure('a NOTIFY for a zone that is not ours was not refused')
+    seconds = int(time.monotonic() - start) + 2
+    lines = len(re.findall(r'\n.*zone no[0-9]+\.example', subject.process.log()))
+    if not 0 < lines <= 20 * seconds:
+        raise Failure('%d lines in %d seconds' % (lines, seconds))
