@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -147,11 +146,14 @@ class Process:
         self.kill()
         return took
 
-    def kill(self):
+    def kill_only(self):
         try:
             os.killpg(self.p.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+    def kill(self):
+        self.kill_only()
         self.p.wait()
 
 
@@ -197,6 +199,7 @@ class Case:
 
 
 SCENARIOS = {}
+CASES = []
 
 
 def scenario(title):
@@ -210,6 +213,7 @@ def scenario(title):
 
 def run_one(title, options):
     case = Case(title, options)
+    CASES.append(case)
     start = time.monotonic()
     try:
         SCENARIOS[title](case)
@@ -267,8 +271,12 @@ def run_all(wanted, options, workers=2):
 
 
 def end_on_signals():
-    """SIGTERM and SIGHUP end a run as Ctrl-C does, so that its processes are ended too."""
-    def stop(number, frame):
-        sys.exit(128 + number)
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, stop)
+    """SIGTERM, SIGHUP and Ctrl-C end a run at once, with all that it started."""
+    def stop(number, _):
+        for case in CASES:
+            for p in case.processes:
+                p.kill_only()
+            case.remove()
+        os._exit(128 + number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
