@@ -114,6 +114,7 @@ class Demo:
     def write(self, name, text):
         with open(self.path(name), 'w', encoding='utf-8') as f:
             f.write(text)
+        os.chmod(self.path(name), 0o600)       # keys are in some of them
         return self.path(name)
 
     def start_primary(self):
@@ -303,7 +304,7 @@ class Show:
             len(zones), self.demo.primary_port, self.demo.port), '']
         rows.append('%-26s %-10s %10s %9s %8s %5s  %s' % ('zone', 'state', 'serial', 'records', 'octets', 'by',
                                                          'changed'))
-        room = max(3, size.lines - len(self.lines) - 9)
+        room = max(3, size.lines - len(self.lines) - 10)
         for z in zones[:room]:
             kind, at = self.transfers.get(z['name'], ('', 0))
             colour = {'ok': '32', 'failing': '31', 'expired': '31'}.get(z['state'], '33')
@@ -317,8 +318,8 @@ class Show:
         rows += [''] + self.lines + ['']
         if self.served_s:
             rows.append('the last change was served %.1f ms after its commit on the primary' % (1000 * self.served_s[-1]))
-        rows.append('try: dig @127.0.0.1 -p %d now.clock.example. TXT    build/axfarmctl -s %s zone list' % (
-            self.demo.port, self.demo.socket))
+        rows.append('try: dig @127.0.0.1 -p %d now.clock.example. TXT' % self.demo.port)
+        rows.append('     build/axfarmctl -s %s zone list' % self.demo.socket)
         rows.append('Ctrl-C ends the demonstration')
         text = ''.join('\x1b[K%s\n' % clip(r, size.columns) for r in rows[:size.lines - 1])
         sys.stdout.write('\x1b[H' + text + '\x1b[J')

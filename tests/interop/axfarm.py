@@ -46,6 +46,7 @@ class Axfarm(peers.Server):
                 'limits': s.get('limits', self.limits)})
         with open(self.folder('axfarm.yaml'), 'w', encoding='ascii') as f:
             json.dump(c, f, indent=1)
+        os.chmod(self.folder('axfarm.yaml'), 0o600)
 
     def add_secondary(self, name, primary, key=None, notify=()):
         """As every server's, but `primary` may be a list, tried in order."""
