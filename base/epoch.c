@@ -97,8 +97,8 @@ void epoch_leave(struct epoch *e, unsigned participant)
 void epoch_quiet(struct epoch *e, unsigned participant)
 {
 	assert(participant < EPOCH_PARTICIPANTS_MAX);
-	/* Sequentially consistent, so that no later read of a shared pointer moves before it. */
-	atomic_store(&e->slots[participant].seen, atomic_load(&e->now));
+	/* An exchange, so that on no machine a later read of a shared pointer moves before it. */
+	(void)atomic_exchange(&e->slots[participant].seen, atomic_load(&e->now));
 }
 
 void epoch_offline(struct epoch *e, unsigned participant)
