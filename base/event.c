@@ -84,6 +84,9 @@ static const struct {
 	[EVENT_STORE_CORRUPT] = { "store-corrupt", LEVEL_ERROR,
 	                          "zone {zone}: stored data is damaged ({what}); fetching it "
 	                          "again" },
+	[EVENT_STORE_SET_ASIDE] = { "store-set-aside", LEVEL_ERROR,
+	                            "store: the database is damaged and was set aside as {path}; "
+	                            "zones that are not in memory are fetched again" },
 	[EVENT_TSIG_FAILED] = { "tsig-failed", LEVEL_INFO,
 	                        "message from {from} with key {key}: {error}" },
 };

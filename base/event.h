@@ -56,6 +56,7 @@ enum event_kind {
 	EVENT_STORE_FAILED,    /* error */
 	EVENT_STORE_RECOVERED, /* */
 	EVENT_STORE_CORRUPT,   /* zone, what */
+	EVENT_STORE_SET_ASIDE, /* path */
 	EVENT_TSIG_FAILED,     /* from, key, error */
 	EVENT_COUNT,
 };

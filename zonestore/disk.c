@@ -264,6 +264,21 @@ static enum err fill_commits(struct store *st, struct fill *f)
 	return ERR_OK;
 }
 
+/* The newest version of a noted zone is on the disk already, but after a reset of the journal. */
+static enum err fill_note(struct store *st, struct zone *zone, const struct zone_timers *timers,
+                          bool *whole)
+{
+	const struct snapshot *snap = zone_newest(zone);
+	struct node_handle roots[2];
+
+	if (snap != NULL) {
+		snapshot_roots(snap, roots);
+		TRY(disk_put_tree(st, roots[0], whole));
+		TRY(disk_put_tree(st, roots[1], whole));
+	}
+	return *whole ? disk_put_zone(st, zone, snap, timers) : ERR_OK;
+}
+
 /* The timers to be written of a noted zone; false if there is nothing to write now. A version under
  * way brings timers of its own, and until it is published the zone's newest version is not the one
  * that the journal must name. */
@@ -287,13 +302,17 @@ static enum err fill_notes(struct store *st, struct fill *f)
 {
 	struct zone *zone = st->disk.notes;
 	struct zone_timers timers;
+	bool whole = true;
 
 	for (size_t count = 0; zone != NULL && count < TRANSACTION_NOTES; count++) {
 		if (disk_full(&st->disk)) {
 			break;
 		}
 		if (note_read(st, zone, &timers)) {
-			TRY(disk_put_zone(st, zone, zone_newest(zone), &timers));
+			TRY(fill_note(st, zone, &timers, &whole));
+		}
+		if (!whole) {
+			break; /* the next transaction writes the rest of its nodes */
 		}
 		zone = zone->note_next;
 	}
@@ -471,14 +490,24 @@ static enum err disk_transact(struct store *st, struct fill *f)
 	return e;
 }
 
+static enum err disk_repeat(struct store *st, struct fill *f)
+{
+	enum err e = ERR_BUSY;
+
+	for (unsigned i = 0; e == ERR_BUSY && i < REPEATS_MAX; i++) {
+		e = disk_transact(st, f);
+	}
+	return e;
+}
+
 static void disk_write(struct store *st)
 {
 	struct disk *d = &st->disk;
 	struct fill f;
-	enum err e = ERR_BUSY;
+	enum err e = disk_repeat(st, &f);
 
-	for (unsigned i = 0; e == ERR_BUSY && i < REPEATS_MAX; i++) {
-		e = disk_transact(st, &f);
+	if (e == ERR_STORE_CORRUPT && store_reset(st) == ERR_OK) {
+		e = disk_repeat(st, &f);
 	}
 	if (e == ERR_OK) {
 		disk_succeed(st, &f);

@@ -10,7 +10,7 @@
  * Errors: what a put, drop or commit returns ends the transaction's chance: abort it (after
  * commit() it is over already). ERR_BUSY means that the journal has to grow first: begin and do it
  * all again at once. ERR_DISK_FULL, ERR_DISK_READONLY, ERR_DISK: try again later.
- * ERR_STORE_CORRUPT: the journal's own structure is damaged.
+ * ERR_STORE_CORRUPT: the journal's own structure is damaged: reset() is the way on.
  *
  * Ownership: octets passed in are borrowed for the call; octets handed out are valid until the next
  * call on the journal, those given to a visitor until it returns. A visitor may call get_*, and
@@ -44,6 +44,11 @@ struct journal_ops {
 	enum err (*get_meta)(struct journal *j, const char *name, struct bytes *out);
 	enum err (*scan_nodes)(struct journal *j, journal_visit visit, void *self); /* ascending */
 	enum err (*scan_zones)(struct journal *j, journal_visit visit, void *self);
+	/* All of it was read and is whole. */
+	void (*loaded)(struct journal *j);
+	/* Puts the durable state aside, outside of transactions, and begins an empty one. `where` is
+	 * where it is now. On failure nothing was put aside, or the next begin() tries to open it. */
+	enum err (*reset)(struct journal *j, char *where, size_t where_cap);
 	void (*stats)(struct journal *j, struct journal_stats *out);
 	void (*free)(struct journal *j);
 };

@@ -21,18 +21,18 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "zonestore/guard_p.h"
+#include "zonestore/lmdb_walk_p.h"
 
-#define FORMAT_VERSION  1
-#define FORMAT_KEY      "format"
-#define HEADROOM_BYTES  (32ULL * 1024 * 1024) /* free part of the map before a transaction */
-#define MAP_STEP_BYTES  (16ULL << 30)         /* the map doubles up to this, then adds it */
-#define DISK_LOW_BYTES  (1ULL << 20)          /* a short write with less space left: full */
-#define TABLES_MAX      3
-#define LMDB_FREE_TABLE 0 /* LMDB's own */
-#define LMDB_MAIN_TABLE 1
-#define REMAP_COMMITS   256
-#define FILE_MODE       0600
-#define FOLDER_MODE     0700
+#define FORMAT_VERSION 1
+#define FORMAT_KEY     "format"
+#define HEADROOM_BYTES (32ULL * 1024 * 1024) /* free part of the map before a transaction */
+#define MAP_STEP_BYTES (16ULL << 30)         /* the map doubles up to this, then adds it */
+#define DISK_LOW_BYTES (1ULL << 20)          /* a short write with less space left: full */
+#define TABLES_MAX     LMDB_TABLES
+#define REMAP_COMMITS  256
+#define FILE_MODE      0600
+#define FOLDER_MODE    0700
 
 /* A table keyed by numbers. */
 struct table {
@@ -57,6 +57,8 @@ struct journal_lmdb {
 	uint64_t commits;
 	uint64_t remap_at; /* commits after which the map is let go of */
 	int lock_fd;
+	const struct env *env_of_time; /* for the names of what is set aside */
+	bool guarded;
 	char path[];
 };
 
@@ -165,17 +167,6 @@ static int lock_take(struct journal_lmdb *l)
 		return errno;
 	}
 	return flock(l->lock_fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
-}
-
-/* Makes the new files' names durable. */
-static void folder_sync(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		(void)fsync(fd); /* a file system that cannot is no worse than before */
-		close(fd);
-	}
 }
 
 /* Counts the free pages from `first` on, in LMDB's own list: a count, then page numbers. */
@@ -560,23 +551,25 @@ static enum err table_scan(struct journal_lmdb *l, MDB_dbi dbi, journal_visit vi
 	MDB_val key;
 	MDB_val value;
 	enum err e = ERR_OK;
+	struct walk walk = { 0 };
 	int rc;
 
 	assert(!l->scanning);
-	if ((rc = read_begin(l)) != 0 || (rc = mdb_cursor_open(l->read, dbi, &cursor)) != 0) {
+	if ((rc = read_begin(l)) != 0 || (rc = walk_begin(&walk, l->read, dbi)) != 0 ||
+	    (rc = mdb_cursor_open(l->read, dbi, &cursor)) != 0) {
 		return err_from_lmdb(l, rc);
 	}
 	l->scanning = true;
 	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
 	while (rc == 0 && e == ERR_OK) {
-		uint64_t number;
-		if (key.mv_size != sizeof(number)) {
-			rc = MDB_CORRUPTED;
+		if ((rc = walk_next(&walk, &key)) != 0) {
 			break;
 		}
-		memcpy(&number, key.mv_data, sizeof(number));
-		e = visit(self, number, bytes_of(value.mv_data, value.mv_size));
+		e = visit(self, walk.last, bytes_of(value.mv_data, value.mv_size));
 		rc = e == ERR_OK ? mdb_cursor_get(cursor, &key, &value, MDB_NEXT) : 0;
+	}
+	if (rc == MDB_NOTFOUND && walk.left != 0) {
+		rc = MDB_CORRUPTED;
 	}
 	mdb_cursor_close(cursor);
 	l->scanning = false;
@@ -673,9 +666,38 @@ static void lmdb_free(struct journal *j)
 	assert(l->write == NULL);
 	env_close(l);
 	if (l->lock_fd >= 0) {
+		if (l->guarded) {
+			guard_unmark(l->path); /* under the lock: an end in order */
+		}
 		close(l->lock_fd);
 	}
 	free(l);
+}
+
+static void lmdb_loaded(struct journal *j)
+{
+	if (lmdb_of(j)->guarded) {
+		guard_unmark(lmdb_of(j)->path);
+	}
+}
+
+static enum err lmdb_reset(struct journal *j, char *where, size_t where_cap)
+{
+	struct journal_lmdb *l = lmdb_of(j);
+	uint32_t format;
+
+	assert(l->write == NULL && !l->scanning);
+	if (!l->guarded) {
+		return ERR_STORE_CORRUPT;
+	}
+	env_close(l);
+	TRY(guard_set_aside(l->path, env_wall_s(l->env_of_time), where, where_cap));
+	l->nodes = (struct table){ 0 };
+	l->zones = (struct table){ 0 };
+	/* If it cannot be made now, the next begin() tries again. */
+	(void)env_open(l, &format);
+	guard_sync(l->path);
+	return ERR_OK;
 }
 
 static const struct journal_ops lmdb_ops = {
@@ -692,9 +714,37 @@ static const struct journal_ops lmdb_ops = {
 	.get_meta = lmdb_get_meta,
 	.scan_nodes = lmdb_scan_nodes,
 	.scan_zones = lmdb_scan_zones,
+	.loaded = lmdb_loaded,
+	.reset = lmdb_reset,
 	.stats = lmdb_stats,
 	.free = lmdb_free,
 };
+
+/* Opens the database, after a look at it if the last start died. One that is damaged is set aside
+ * if that is wanted. */
+static int open_guarded(struct journal_lmdb *l, const struct journal_lmdb_options *options,
+                        uint32_t *format, struct why why)
+{
+	bool died = guard_marked(l->path);
+	int rc;
+
+	guard_mark(l->path);
+	if (died && options->check(options->check_self, l->path) == ERR_STORE_CORRUPT) {
+		rc = MDB_CORRUPTED;
+	} else if ((rc = env_open(l, format)) == 0) {
+		rc = walk_free_pages(l->env);
+	}
+	if (err_from_lmdb(l, rc) != ERR_STORE_CORRUPT || rc == MDB_VERSION_MISMATCH) {
+		return rc;
+	}
+	env_close(l);
+	if (guard_set_aside(l->path, env_wall_s(options->env), why.text, why.cap) != ERR_OK) {
+		return rc;
+	}
+	l->nodes = (struct table){ 0 };
+	l->zones = (struct table){ 0 };
+	return env_open(l, format);
+}
 
 enum err journal_lmdb_new(const struct journal_lmdb_options *options, struct journal **out,
                           char *why, size_t why_cap)
@@ -703,21 +753,55 @@ enum err journal_lmdb_new(const struct journal_lmdb_options *options, struct jou
 	struct journal_lmdb *l = mem_zero(1, sizeof(*l) + len + 1);
 	uint64_t max = options->size_max_bytes;
 	uint64_t start = options->size_start_bytes;
+	struct why w = { why, why_cap };
 	uint32_t format = 0;
 	int rc;
 
+	assert(options->check == NULL || options->env != NULL);
 	memcpy(l->path, options->path, len + 1);
 	l->journal.ops = &lmdb_ops;
 	l->lock_fd = -1;
+	l->guarded = options->check != NULL;
+	l->env_of_time = options->env;
 	l->map_max_bytes = max != 0 ? max : JOURNAL_MAX_BYTES;
 	l->map_bytes = min_u64(start != 0 ? start : JOURNAL_START_BYTES, l->map_max_bytes);
-	if ((rc = folder_make(l->path)) != 0 || (rc = lock_take(l)) != 0 ||
-	    (rc = env_open(l, &format)) != 0) {
-		enum err e = open_failed(l, rc, format, (struct why){ why, why_cap });
+	if (why_cap > 0) {
+		why[0] = '\0';
+	}
+	if ((rc = folder_make(l->path)) == 0 && (rc = lock_take(l)) == 0) {
+		rc = l->guarded ? open_guarded(l, options, &format, w) : env_open(l, &format);
+	}
+	if (rc != 0) {
+		enum err e = open_failed(l, rc, format, w);
+		if (rc == EWOULDBLOCK) {
+			l->guarded = false; /* the mark is that of the process that has it */
+		}
 		lmdb_free(&l->journal);
 		return e;
 	}
-	folder_sync(l->path);
+	guard_sync(l->path);
 	*out = &l->journal;
 	return ERR_OK;
+}
+
+enum err journal_lmdb_check(const char *path)
+{
+	size_t len = strlen(path);
+	struct journal_lmdb *l = mem_zero(1, sizeof(*l) + len + 1);
+	enum err e;
+	int rc;
+
+	memcpy(l->path, path, len + 1);
+	if ((rc = mdb_env_create(&l->env)) == 0) {
+		/* Whoever asked holds the lock. Written is nothing but the missing end of a file. */
+		if ((rc = mdb_env_set_maxdbs(l->env, TABLES_MAX)) == 0 &&
+		    (rc = mdb_env_open(l->env, path, MDB_NOTLS | MDB_NOLOCK, FILE_MODE)) == 0 &&
+		    (rc = file_check(l)) == 0 && (rc = walk_free_pages(l->env)) == 0) {
+			rc = walk_tables(l->env);
+		}
+		mdb_env_close(l->env);
+	}
+	e = rc == MDB_VERSION_MISMATCH ? ERR_DISK : err_from_lmdb(l, rc);
+	free(l);
+	return e;
 }

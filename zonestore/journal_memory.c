@@ -5,6 +5,7 @@
  * Nothing is applied before commit(), so a crash needs no undoing. */
 #include "zonestore/journal_memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -48,6 +49,8 @@ struct memory_disk {
 	uint64_t fail_at; /* the number of the write that fails; 0: none */
 	bool fail_on;     /* and all after it */
 	enum err fail_err;
+	enum err scan_err; /* ERR_OK: scans are whole */
+	size_t scan_count;
 };
 
 struct journal_memory {
@@ -137,6 +140,7 @@ static void table_fini(struct record_table *t)
 		free(t->rows[i].at);
 	}
 	free(t->rows);
+	*t = (struct record_table){ 0 };
 }
 
 static struct meta_row *meta_find(struct memory_disk *disk, const char *name)
@@ -170,11 +174,8 @@ struct memory_disk *memory_disk_new(void)
 	return mem_zero(1, sizeof(struct memory_disk));
 }
 
-void memory_disk_free(struct memory_disk *disk)
+static void tables_clear(struct memory_disk *disk)
 {
-	if (disk == NULL) {
-		return;
-	}
 	table_fini(&disk->nodes);
 	table_fini(&disk->zones);
 	while (disk->meta != NULL) {
@@ -184,6 +185,14 @@ void memory_disk_free(struct memory_disk *disk)
 		free(row->at);
 		free(row);
 	}
+}
+
+void memory_disk_free(struct memory_disk *disk)
+{
+	if (disk == NULL) {
+		return;
+	}
+	tables_clear(disk);
 	free(disk);
 }
 
@@ -203,6 +212,13 @@ void memory_disk_fail_once(struct memory_disk *disk, uint64_t nth, enum err e)
 void memory_disk_heal(struct memory_disk *disk)
 {
 	disk->fail_at = 0;
+	disk->scan_err = ERR_OK;
+}
+
+void memory_disk_fail_scan(struct memory_disk *disk, size_t count, enum err e)
+{
+	disk->scan_count = count;
+	disk->scan_err = e;
 }
 
 uint64_t memory_disk_writes(const struct memory_disk *disk)
@@ -400,9 +416,13 @@ static enum err memory_get_meta(struct journal *j, const char *name, struct byte
 	return ERR_OK;
 }
 
-static enum err table_scan(const struct record_table *t, journal_visit visit, void *self)
+static enum err table_scan(const struct memory_disk *disk, const struct record_table *t,
+                           journal_visit visit, void *self)
 {
 	for (size_t i = 0; i < t->count; i++) {
+		if (disk->scan_err != ERR_OK && i >= disk->scan_count) {
+			return disk->scan_err;
+		}
 		TRY(visit(self, t->rows[i].key, bytes_of(t->rows[i].at, t->rows[i].len)));
 	}
 	return ERR_OK;
@@ -410,14 +430,40 @@ static enum err table_scan(const struct record_table *t, journal_visit visit, vo
 
 static enum err memory_scan_nodes(struct journal *j, journal_visit visit, void *self)
 {
+	const struct memory_disk *disk = memory_of(j)->disk;
+
 	assert(!memory_of(j)->open);
-	return table_scan(&memory_of(j)->disk->nodes, visit, self);
+	return table_scan(disk, &disk->nodes, visit, self);
 }
 
 static enum err memory_scan_zones(struct journal *j, journal_visit visit, void *self)
 {
+	const struct memory_disk *disk = memory_of(j)->disk;
+
 	assert(!memory_of(j)->open);
-	return table_scan(&memory_of(j)->disk->zones, visit, self);
+	return table_scan(disk, &disk->zones, visit, self);
+}
+
+static void memory_loaded(struct journal *j)
+{
+	assert(!memory_of(j)->open);
+}
+
+/* A disk that fails otherwise than by damage fails this, too. */
+static enum err memory_reset(struct journal *j, char *where, size_t where_cap)
+{
+	struct memory_disk *disk = memory_of(j)->disk;
+
+	assert(!memory_of(j)->open);
+	disk->writes++;
+	if (disk->fail_at != 0 && disk->writes >= disk->fail_at &&
+	    disk->fail_err != ERR_STORE_CORRUPT) {
+		return disk->fail_err;
+	}
+	tables_clear(disk);
+	memory_disk_heal(disk);
+	snprintf(where, where_cap, "nowhere");
+	return ERR_OK;
 }
 
 static void memory_stats(struct journal *j, struct journal_stats *out)
@@ -454,6 +500,8 @@ static const struct journal_ops memory_ops = {
 	.get_meta = memory_get_meta,
 	.scan_nodes = memory_scan_nodes,
 	.scan_zones = memory_scan_zones,
+	.loaded = memory_loaded,
+	.reset = memory_reset,
 	.stats = memory_stats,
 	.free = memory_free,
 };

@@ -27,6 +27,9 @@ void memory_disk_fail(struct memory_disk *disk, uint64_t nth, enum err e);
 void memory_disk_fail_once(struct memory_disk *disk, uint64_t nth, enum err e);
 void memory_disk_heal(struct memory_disk *disk);
 
+/* Scans end with `e` after `count` records, until the journal is reset or the disk healed. */
+void memory_disk_fail_scan(struct memory_disk *disk, size_t count, enum err e);
+
 /* Writes and commits since the disk was made. */
 uint64_t memory_disk_writes(const struct memory_disk *disk);
 uint64_t memory_disk_commits(const struct memory_disk *disk);

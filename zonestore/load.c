@@ -282,6 +282,23 @@ static void tell_loaded(struct loader *l, uint64_t began_ns)
 	      F_UINT("bytes", l->bytes), F_REAL("secs", secs));
 }
 
+/* The journal could not be read to its end. What is in memory is written to a new one if it is
+ * damaged; what is not is fetched, as zones without a version are. */
+static void load_failed(struct store *st, enum err e)
+{
+	epoch_quiet(st->o.epoch, st->disk.participant);
+	if (e == ERR_STORE_CORRUPT) {
+		e = store_reset(st);
+	}
+	epoch_offline(st->o.epoch, st->disk.participant);
+	if (e == ERR_OK) {
+		st->o.journal->ops->loaded(st->o.journal);
+	} else {
+		atomic_store(&st->disk.failing, (int)e);
+		EVENT(st->o.events, EVENT_STORE_FAILED, F_ERR("error", e));
+	}
+}
+
 enum err store_load(struct store *st)
 {
 	struct loader l = { .st = st, .now_s = env_wall_s(st->o.env) };
@@ -290,10 +307,12 @@ enum err store_load(struct store *st)
 
 	atomic_store(&st->disk.loading, true);
 	e = load_all(&l);
-	if (e != ERR_OK) {
-		tell_corrupt(&l, NULL, err_code(e));
-	}
 	st->disk.next_seq = l.seq_max + 1;
+	if (e == ERR_OK) {
+		st->o.journal->ops->loaded(st->o.journal);
+	} else {
+		load_failed(st, e);
+	}
 	tell_loaded(&l, began_ns);
 	for (size_t i = 0; i < l.node_count; i++) {
 		node_unref(st->o.pool, l.nodes[i]);

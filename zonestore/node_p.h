@@ -61,6 +61,9 @@ struct node_handle node_find(struct pool *pool, const struct id *id);
 uint64_t node_seq(const struct pool *pool, struct node_handle node);
 void node_set_seq(struct pool *pool, struct node_handle node, uint64_t seq);
 
+/* Has all nodes forget their numbers: what they were written to is gone. O(nodes). */
+void pool_forget_seqs(struct pool *pool);
+
 /* Has `fn` called with the number of every node that had one and is gone. On the thread that
  * dropped the last reference: mostly the one that runs epoch_collect(), but a builder may be the
  * last holder too. Set before anything is shared; NULL for none. */

@@ -323,6 +323,21 @@ struct node_handle node_find(struct pool *pool, const struct id *id)
 	return found;
 }
 
+static void seq_forget(void *self, uint32_t handle)
+{
+	node_set_seq(self, (struct node_handle){ handle }, 0);
+}
+
+void pool_forget_seqs(struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->part_count; i++) {
+		struct pool_part *part = &pool->nodes[i];
+		latch_take(&part->latch);
+		table_each(&part->table, seq_forget, pool);
+		latch_give(&part->latch);
+	}
+}
+
 struct node_handle node_ref(struct pool *pool, struct node_handle node)
 {
 	if (node.n != 0) {

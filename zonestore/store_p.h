@@ -141,5 +141,9 @@ void commit_finish(struct store_task *task);
 void disk_init(struct store *st);
 void disk_fini(struct store *st);
 
+/* Leaves a damaged journal for an empty one and has everything that is in memory written to it.
+ * Disk thread, outside of transactions, within a turn of its participant (reset.c). */
+MUST_USE enum err store_reset(struct store *st);
+
 /* Keeps what the journal said last about its size. */
 void disk_stats_update(struct store *st);

@@ -65,6 +65,18 @@ void table_fini(struct table *t)
 	*t = (struct table){ .first_buckets = t->first_buckets };
 }
 
+void table_each(const struct table *t, void (*visit)(void *self, uint32_t handle), void *self)
+{
+	for (uint32_t b = 0; b < t->bucket_count; b++) {
+		const struct table_bucket *bucket = &t->buckets[b];
+		for (unsigned i = 0; i < TABLE_BUCKET_SLOTS; i++) {
+			if (bucket->tags[i] != 0) {
+				visit(self, bucket->slots[i]);
+			}
+		}
+	}
+}
+
 size_t table_bytes(const struct table *t)
 {
 	return buckets_bytes(t->bucket_count);

@@ -62,4 +62,7 @@ void table_add(struct table *t, uint64_t hash, uint32_t handle, const struct tab
 void table_remove(struct table *t, uint64_t hash, uint32_t handle, const struct table_ops *ops,
                   void *self);
 
+/* Calls for every handle. */
+void table_each(const struct table *t, void (*visit)(void *self, uint32_t handle), void *self);
+
 size_t table_bytes(const struct table *t);

@@ -109,6 +109,8 @@ TESTED_BY = {
     'ring/tcp.c': 'ring/uring_test.c',
     'ring/udp.c': 'ring/uring_test.c',
     'dns/rdata_bitmap.c': 'dns/rdata_test.c',
+    'zonestore/lmdb_walk.c': 'zonestore/load_test.c',
+    'zonestore/reset.c': 'zonestore/load_test.c',
     'dns/rdata_fields.c': 'dns/rdata_test.c',
     'dns/rdata_forms.c': 'dns/rdata_test.c',
     'dns/rdata_loc.c': 'dns/rdata_test.c',

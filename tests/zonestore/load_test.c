@@ -3,6 +3,9 @@
  * tests/zonestore/load_test.c — what a restart brings back, and what a crash or damage costs. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/arena.h"
 #include "tests/test.h"
@@ -401,6 +404,93 @@ TEST(load, fetches_a_zone_again_whose_node_is_lost)
 	}
 }
 
+/* Scans end early, at every place: nothing that was read is lost, the rest is fetched again, and
+ * commits work. */
+TEST(load, leaves_a_journal_that_cannot_be_read)
+{
+	for (size_t count = 0; count < 12; count++) {
+		struct memory_disk *disk = memory_disk_new();
+		uint32_t had[ZONES];
+		struct farm f;
+
+		disk_fill(disk);
+		memory_disk_fail_scan(disk, count, ERR_STORE_CORRUPT);
+		farm_init(&f, journal_memory_new(disk));
+		for (unsigned i = 0; i < ZONES; i++) {
+			farm_add(&f, i);
+		}
+		cr_assert(eq(int, store_load(f.st), ERR_STORE_CORRUPT));
+		cr_expect(eq(uint, f.counts[EVENT_STORE_SET_ASIDE], 1));
+		for (unsigned i = 0; i < ZONES; i++) {
+			had[i] = farm_serial(&f, i);
+			cr_expect(had[i] == 0 || had[i] == 10 + i);
+		}
+		cr_expect(count == 0 || had[0] == 10);
+		farm_settle(&f);
+		cr_assert(eq(int, farm_publish(&f, 2, 20, 700), ERR_OK));
+		cr_expect(eq(uint, f.counts[EVENT_STORE_FAILED], 0));
+		had[2] = 20;
+		farm_fini(&f);
+		farm_start(&f, journal_memory_new(disk), ZONES);
+		for (unsigned i = 0; i < ZONES; i++) {
+			cr_expect(eq(u32, farm_serial(&f, i), had[i]));
+		}
+		cr_expect(eq(uint, f.counts[EVENT_STORE_CORRUPT], 0));
+		farm_fini(&f);
+		memory_disk_free(disk);
+	}
+}
+
+/* Commits that meet damage: the journal is left, and everything is in the new one. */
+TEST(load, leaves_a_journal_that_cannot_be_written)
+{
+	for (unsigned nth = 1; nth < 40; nth += 3) {
+		struct memory_disk *disk = memory_disk_new();
+		struct farm f;
+
+		disk_fill(disk);
+		farm_start(&f, journal_memory_new(disk), ZONES);
+		store_remove(f.st, farm_zone(&f, 0));
+		memory_disk_fail(disk, nth, ERR_STORE_CORRUPT);
+		cr_assert(eq(int, farm_publish(&f, 1, 20, 50), ERR_OK));
+		cr_assert(eq(int, farm_publish(&f, 3, 21, 9000), ERR_OK));
+		cr_expect(eq(uint, f.counts[EVENT_STORE_SET_ASIDE], 1), "write %u", nth);
+		cr_expect(eq(uint, f.counts[EVENT_STORE_FAILED], 0));
+		farm_settle(&f);
+		farm_fini(&f);
+		farm_start(&f, journal_memory_new(disk), ZONES);
+		cr_expect(eq(u32, farm_serial(&f, 0), 0));
+		cr_expect(eq(u32, farm_serial(&f, 1), 20), "write %u", nth);
+		cr_expect(eq(u32, farm_serial(&f, 2), 12), "write %u", nth);
+		cr_expect(eq(u32, farm_serial(&f, 3), 21), "write %u", nth);
+		cr_expect(eq(uint, f.counts[EVENT_STORE_CORRUPT], 0));
+		farm_fini(&f);
+		memory_disk_free(disk);
+	}
+}
+
+/* A journal that neither reads nor can be left says so; what was read is served. */
+TEST(load, says_when_it_cannot_leave_a_journal)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct farm f;
+
+	disk_fill(disk);
+	memory_disk_fail_scan(disk, 3, ERR_STORE_CORRUPT);
+	memory_disk_fail(disk, 1, ERR_DISK_READONLY);
+	farm_init(&f, journal_memory_new(disk));
+	for (unsigned i = 0; i < ZONES; i++) {
+		farm_add(&f, i);
+	}
+	cr_assert(eq(int, store_load(f.st), ERR_STORE_CORRUPT));
+	cr_expect(eq(uint, f.counts[EVENT_STORE_SET_ASIDE], 0));
+	cr_expect(eq(uint, f.counts[EVENT_STORE_FAILED], 1));
+	cr_expect(eq(u32, farm_serial(&f, 0), 10));
+	memory_disk_heal(disk);
+	farm_fini(&f);
+	memory_disk_free(disk);
+}
+
 TEST(load, heals_after_damage)
 {
 	struct memory_disk *disk = memory_disk_new();
@@ -442,4 +532,252 @@ TEST(load, fetches_a_zone_again_whose_record_is_damaged)
 		r.at[at] ^= 0x40;
 	}
 	memory_disk_free(disk);
+}
+
+/* ---- damaged pages of a real database ---- */
+
+#define PAGE_BYTES  4096U
+#define DAMAGE_ENDS 10 /* seconds that a look may take */
+
+/* A database in memory, to be damaged again and again. */
+struct image {
+	uint8_t *at;
+	size_t len;
+};
+
+/* Status of `fn`'s process: below 0 if it died of a signal. */
+static int in_child(int (*fn)(const char *path), const char *path)
+{
+	struct rlimit none = { 0, 0 };
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setrlimit(RLIMIT_CORE, &none);
+		alarm(DAMAGE_ENDS);
+		dup2(open("/dev/null", O_WRONLY), STDERR_FILENO); /* LMDB prints what it dies of */
+		for (int sig = 1; sig < 32; sig++) {
+			signal(sig, SIG_DFL); /* Criterion's and the sanitizers' */
+		}
+		_exit(fn(path));
+	}
+	cr_assert(pid > 0);
+	while (waitpid(pid, &status, 0) != pid) {
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int look(const char *path)
+{
+	return (int)journal_lmdb_check(path);
+}
+
+static enum err look_apart(void *self, const char *path)
+{
+	int status = in_child(look, path);
+
+	(*(unsigned *)self)++;
+	return status < 0 ? ERR_STORE_CORRUPT : (enum err)status;
+}
+
+static struct journal *guarded_open(const char *path, unsigned *looks)
+{
+	struct journal_lmdb_options o = {
+		.path = path, .check = look_apart, .check_self = looks, .env = env_system()
+	};
+	struct journal *j = NULL;
+	char why[PATH_MAX];
+
+	return journal_lmdb_new(&o, &j, why, sizeof(why)) == ERR_OK ? j : NULL;
+}
+
+/* A daemon's life: opens, loads, commits all zones. 0: all well. */
+static int live_once(const char *path)
+{
+	unsigned looks = 0;
+	struct journal *j = guarded_open(path, &looks);
+	struct farm f;
+	int bad = 0;
+
+	if (j == NULL) {
+		return 100;
+	}
+	farm_init(&f, j);
+	for (unsigned i = 0; i < ZONES; i++) {
+		farm_add(&f, i);
+	}
+	(void)!store_load(f.st);
+	for (unsigned i = 0; i < ZONES; i++) {
+		uint32_t serial = farm_serial(&f, i);
+		bad |= serial != 0 && serial != 20 + i && serial != 100 + i;
+	}
+	farm_settle(&f);
+	for (unsigned i = 0; i < ZONES; i++) {
+		bad |= farm_publish(&f, i, 100 + i, filling_of[i]) != ERR_OK ? 2 : 0;
+	}
+	farm_settle(&f);
+	farm_fini(&f);
+	return bad;
+}
+
+/* What a life left: everything, in order. */
+static int live_after(const char *path)
+{
+	unsigned looks = 0;
+	struct journal *j = guarded_open(path, &looks);
+	struct farm f;
+	int bad = 0;
+
+	if (j == NULL) {
+		return 100;
+	}
+	farm_init(&f, j);
+	for (unsigned i = 0; i < ZONES; i++) {
+		farm_add(&f, i);
+	}
+	bad |= store_load(f.st) != ERR_OK;
+	for (unsigned i = 0; i < ZONES; i++) {
+		bad |= farm_serial(&f, i) != 100 + i ? 2 : 0;
+	}
+	farm_fini(&f);
+	return bad;
+}
+
+static void data_path(const char *folder, char out[static PATH_MAX + 16])
+{
+	snprintf(out, PATH_MAX + 16, "%s/data.mdb", folder);
+}
+
+static void image_make(struct image *image)
+{
+	char path[PATH_MAX + 16];
+	struct folder folder;
+	struct stat st;
+	struct farm f;
+	int fd;
+
+	folder_make(&folder);
+	farm_start(&f, lmdb_open(&folder), ZONES);
+	publish_all(&f, 10);
+	publish_all(&f, 20);
+	farm_fini(&f);
+	data_path(folder.path, path);
+	fd = open(path, O_RDONLY);
+	cr_assert(fstat(fd, &st) == 0);
+	*image = (struct image){ malloc((size_t)st.st_size), (size_t)st.st_size };
+	cr_assert(read(fd, image->at, image->len) == (ssize_t)image->len);
+	close(fd);
+	folder_remove(folder.path);
+}
+
+static void image_write(const struct image *image, const char *folder)
+{
+	char path[PATH_MAX + 16];
+	int fd;
+
+	data_path(folder, path);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	cr_assert(write(fd, image->at, image->len) == (ssize_t)image->len);
+	close(fd);
+}
+
+static void randomise(uint8_t *at, size_t len, struct env_fake *env)
+{
+	for (size_t i = 0; i < len; i++) {
+		at[i] = (uint8_t)env_random_u32(&env->env);
+	}
+}
+
+static void page_damage(uint8_t *page, struct env_fake *env)
+{
+	switch (env_random_u64(&env->env) % 3) {
+	case 0:
+		memset(page, 0, PAGE_BYTES);
+		break;
+	case 1:
+		randomise(page, PAGE_BYTES, env);
+		break;
+	default: /* only what LMDB keeps about it */
+		randomise(page + 8, 24, env);
+	}
+}
+
+static void damage_and_start(const struct image *image, uint64_t seed, const size_t *only)
+{
+	struct image copy = { malloc(image->len), image->len };
+	struct env_fake env;
+	struct folder folder;
+	int status = -1;
+	unsigned starts = 0;
+
+	env_fake_init(&env, seed);
+	memcpy(copy.at, image->at, image->len);
+	for (unsigned i = 0; i < (only != NULL ? 1 : 1 + seed % 3); i++) {
+		size_t page =
+			only != NULL ? *only : env_random_u64(&env.env) % (copy.len / PAGE_BYTES);
+		page_damage(copy.at + page * PAGE_BYTES, &env);
+	}
+	folder_make(&folder);
+	image_write(&copy, folder.path);
+	while (starts < 2 && status < 0) {
+		status = in_child(live_once, folder.path);
+		starts++;
+	}
+	cr_expect(status == 0, "seed %lu page %zd: start %u ended with %d", (unsigned long)seed,
+	          only != NULL ? (ssize_t)*only : -1, starts, status);
+	status = in_child(live_after, folder.path);
+	cr_expect(status == 0, "seed %lu page %zd: afterwards %d", (unsigned long)seed,
+	          only != NULL ? (ssize_t)*only : -1, status);
+	folder_remove(folder.path);
+	free(copy.at);
+}
+
+TEST(load, starts_with_damaged_pages)
+{
+	struct image image;
+
+	image_make(&image);
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		damage_and_start(&image, seed, NULL);
+	}
+	free(image.at);
+}
+
+TEST(load, starts_with_any_one_page_damaged)
+{
+	struct image image;
+
+	image_make(&image);
+	for (size_t page = 0; page < image.len / PAGE_BYTES; page++) {
+		damage_and_start(&image, 1000 + page, &page);
+	}
+	free(image.at);
+}
+
+/* A start that was killed is looked into, and its database is as good as before. */
+TEST(load, keeps_a_healthy_database_after_a_kill)
+{
+	struct folder folder;
+	struct image image;
+	unsigned looks = 0;
+	char mark[PATH_MAX + 16];
+	struct farm f;
+
+	image_make(&image);
+	folder_make(&folder);
+	image_write(&image, folder.path);
+	free(image.at);
+	snprintf(mark, sizeof(mark), "%s/loading", folder.path);
+	close(open(mark, O_WRONLY | O_CREAT, 0600));
+	farm_start(&f, guarded_open(folder.path, &looks), ZONES);
+	cr_expect(eq(uint, looks, 1));
+	cr_expect(ne(int, access(mark, F_OK), 0), "loaded: the mark is gone");
+	for (unsigned i = 0; i < ZONES; i++) {
+		cr_expect(eq(u32, farm_serial(&f, i), 20 + i));
+	}
+	farm_fini(&f);
+	farm_start(&f, guarded_open(folder.path, &looks), ZONES);
+	cr_expect(eq(uint, looks, 1));
+	farm_fini(&f);
+	folder_remove(folder.path);
 }
