@@ -26,10 +26,14 @@ static const char usage[] =
 	"axfarmd " AXFARM_VERSION " - keeps secondary DNS zones in step with their primaries\n"
 	"\n"
 	"usage: axfarmd -c FILE [--check]\n"
+	"       axfarmd --check-database FOLDER\n"
 	"       axfarmd --version | --help\n"
 	"\n"
 	"  -c, --config FILE   the configuration (axfarm.yaml(5))\n"
 	"      --check         read the configuration, say what is wrong with it, and end\n"
+	"      --check-database FOLDER\n"
+	"                      read all of a database that nobody uses, and end with 3 if it is\n"
+	"                      damaged (or die of it)\n"
 	"  -V, --version       print the version and end\n"
 	"  -h, --help          print this and end\n"
 	"\n"
@@ -38,6 +42,7 @@ static const char usage[] =
 
 struct arguments {
 	const char *config_path;
+	const char *database_path; /* to be checked */
 	bool check;
 };
 
@@ -47,6 +52,7 @@ static int arguments_read(int argc, char **argv, struct arguments *out)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'C' },
+		{ "check-database", required_argument, NULL, 'D' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -61,6 +67,9 @@ static int arguments_read(int argc, char **argv, struct arguments *out)
 		case 'C':
 			out->check = true;
 			break;
+		case 'D':
+			out->database_path = optarg;
+			break;
 		case 'V':
 			puts("axfarmd " AXFARM_VERSION);
 			return EXIT_SUCCESS;
@@ -71,7 +80,7 @@ static int arguments_read(int argc, char **argv, struct arguments *out)
 			return EXIT_MISUSE;
 		}
 	}
-	if (out->config_path == NULL || optind < argc) {
+	if ((out->config_path == NULL && out->database_path == NULL) || optind < argc) {
 		fputs(usage, stderr);
 		return EXIT_MISUSE;
 	}
@@ -142,6 +151,8 @@ static enum err open_store(struct daemon *d, const struct config *config, char *
 	struct journal_lmdb_options journal_options = {
 		.path = config->database_path,
 		.size_max_bytes = config->database_size_bytes,
+		.check = process_check_database,
+		.env = d->env,
 	};
 	struct pool_options pool_options = { .env = d->env, .epoch = d->epoch };
 	struct store_options options = { .env = d->env,
@@ -154,6 +165,10 @@ static enum err open_store(struct daemon *d, const struct config *config, char *
 
 	if (e != ERR_OK) {
 		return e;
+	}
+	if (why[0] != '\0') {
+		EVENT(&d->events, EVENT_STORE_SET_ASIDE, F_STR("path", why));
+		why[0] = '\0';
 	}
 	e = pool_new(&pool_options, &d->pool);
 	if (e != ERR_OK) {
@@ -405,6 +420,9 @@ int main(int argc, char **argv)
 
 	if (status >= 0) {
 		return status;
+	}
+	if (args.database_path != NULL) {
+		return process_database_checker(args.database_path);
 	}
 	return args.check ? check(args.config_path) : run(args.config_path);
 }

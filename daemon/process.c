@@ -6,15 +6,26 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <pthread.h>
 #include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "zonestore/journal_lmdb.h"
+
+#define CHECK_STATUS_DAMAGED 3
+#define CHECK_MIN_S          120U
+#define CHECK_BYTES_PER_S    (8ULL << 20) /* slower than any disk that is well */
 
 static const struct passwd *find_user(const char *user, char *why, size_t why_cap)
 {
@@ -122,4 +133,83 @@ void process_notify(const char *state)
 		perror("axfarmd: sd_notify");
 	}
 	close(fd);
+}
+
+/* ---- a look at the database by somebody who may die of it ---- */
+
+static unsigned check_limit_s(const char *path)
+{
+	char file[PATH_MAX];
+	struct stat st = { 0 };
+
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	(void)stat(file, &st);
+	return CHECK_MIN_S + (unsigned)((uint64_t)st.st_size / CHECK_BYTES_PER_S);
+}
+
+int process_database_checker(const char *path)
+{
+	struct rlimit no_core = { 0, 0 };
+	sigset_t none;
+	enum err e;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)setrlimit(RLIMIT_CORE, &no_core); /* as large as the database */
+	sigemptyset(&none);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
+	alarm(check_limit_s(path));
+	e = journal_lmdb_check(path);
+	if (e == ERR_OK) {
+		return EXIT_SUCCESS;
+	}
+	return e == ERR_STORE_CORRUPT ? CHECK_STATUS_DAMAGED : EXIT_FAILURE;
+}
+
+/* Only signals that the database can be the cause of count against it. */
+static enum err check_verdict(int status)
+{
+	if (WIFEXITED(status)) {
+		switch (WEXITSTATUS(status)) {
+		case EXIT_SUCCESS:
+			return ERR_OK;
+		case CHECK_STATUS_DAMAGED:
+			return ERR_STORE_CORRUPT;
+		default:
+			return ERR_SYSTEM;
+		}
+	}
+	switch (WIFSIGNALED(status) ? WTERMSIG(status) : 0) {
+	case SIGABRT:
+	case SIGALRM:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGILL:
+	case SIGSEGV:
+		return ERR_STORE_CORRUPT;
+	default:
+		return ERR_SYSTEM;
+	}
+}
+
+/* Another program image, not only another process: threads of ours may hold locks. */
+enum err process_check_database(void *self, const char *path)
+{
+	char text[64];
+	char *argv[] = { "axfarmd", "--check-database", (char *)(uintptr_t)path, NULL };
+	int status;
+	pid_t pid;
+
+	(void)self;
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%llu",
+	         (unsigned long long)check_limit_s(path) * 1000000ULL);
+	process_notify(text);
+	if (posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ) != 0) {
+		return ERR_SYSTEM;
+	}
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR) {
+			return ERR_SYSTEM;
+		}
+	}
+	return check_verdict(status);
 }

@@ -14,5 +14,13 @@ MUST_USE enum err process_make_dir(const char *path, const char *user, char *why
 /* Takes as many file descriptors as the hard limit allows. */
 void process_raise_limits(void);
 
+/* Has another process of this program read a database (journal_lmdb_check()), with a time limit that
+ * grows with the database. ERR_STORE_CORRUPT if it found damage, died of it, or ran out of time; what
+ * else it says is no judgement about the database. */
+MUST_USE enum err process_check_database(void *self, const char *path);
+
+/* What that other process does. Returns its exit status. */
+int process_database_checker(const char *path);
+
 /* Tells the service manager ("READY=1", "STOPPING=1", ...) if there is one (sd_notify(3)). */
 void process_notify(const char *state);

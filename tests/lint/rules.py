@@ -41,7 +41,7 @@ DOORS = [
 SYSTEM_HEADERS = r'''(aio|arpa/\w+|assert|ctype|dirent|endian|errno|execinfo|fcntl|float|fnmatch|ftw|
 getopt|glob|grp|ifaddrs|inttypes|libgen|limits|linux/\w+|locale|malloc|math|net/\w+|netdb|netinet/\w+|
 poll|pthread|pwd|sched|semaphore|setjmp|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|
-stdlib|stdnoreturn|string|strings|sys/\w+|syslog|termios|threads|time|unistd)\.h'''
+spawn|stdlib|stdnoreturn|string|strings|sys/\w+|syslog|termios|threads|time|unistd)\.h'''
 
 # Calls that reach for the world. Regular expression of the name -> where they may stand.
 CALLS = [
