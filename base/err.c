@@ -120,6 +120,7 @@ enum err err_from_errno(int errnum)
 	case ETIME:
 		return ERR_PEER_TIMEOUT;
 	case EAGAIN:
+	case EADDRINUSE:
 		return ERR_BUSY;
 	default:
 		return ERR_SYSTEM;

@@ -17,9 +17,10 @@
 #include "ring/uring.h"
 #include "zonestore/journal_lmdb.h"
 
-#define EXIT_NO         1 /* could not start or run */
-#define EXIT_MISUSE     2 /* wrong arguments */
-#define STOP_DEADLINE_S 10
+#define EXIT_NO         1    /* could not start or run */
+#define EXIT_MISUSE     2    /* wrong arguments */
+#define ADDRESS_WAIT_MS 3000 /* for a process that just died to let go of its addresses */
+#define ADDRESS_LOOK_MS 20
 #define WHY_MAX         512
 
 static const char usage[] =
@@ -206,19 +207,48 @@ static enum err start_control(struct daemon *d, const struct config *config, cha
 	return control_start(&options, &d->control, why);
 }
 
-/* The shards' sockets share their addresses, and would share them with another process, too. */
-static enum err addresses_free(const struct config *config, char *why)
+/* Waits a moment, but not for somebody who wants us to stop. */
+static bool wait_or_stop(unsigned ms)
+{
+	struct timespec ts = { .tv_nsec = (long)ms * 1000000 };
+	sigset_t stops;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	return sigtimedwait(&stops, NULL, &ts) < 0;
+}
+
+/* The shards' sockets share their addresses, and would share them with another process, too. The kernel
+ * ends the rings of a killed process a little later than the process, so a taken address is looked at
+ * again for a while. */
+static enum err address_free(const struct addr *at, char *why)
 {
 	char text[ADDR_TEXT_MAX];
 	char reason[WHY_MAX / 2];
+	enum err e = ERR_BUSY;
 
-	for (size_t i = 0; i < config->listen_count; i++) {
-		enum err e = uring_probe_address(&config->listen[i], reason, sizeof(reason));
-		if (e != ERR_OK) {
-			snprintf(why, WHY_MAX, "server.listen: cannot listen on %s: %s",
-			         addr_print(&config->listen[i], text), reason);
+	for (unsigned ms = 0; ms <= ADDRESS_WAIT_MS; ms += ADDRESS_LOOK_MS) {
+		e = uring_probe_address(at, reason, sizeof(reason));
+		if (e == ERR_OK) {
+			return ERR_OK;
+		}
+		snprintf(why, WHY_MAX, "server.listen: cannot listen on %s: %s",
+		         addr_print(at, text), reason);
+		if (e != ERR_BUSY) {
 			return e;
 		}
+		if (!wait_or_stop(ADDRESS_LOOK_MS)) {
+			return ERR_STOPPING;
+		}
+	}
+	return e;
+}
+
+static enum err addresses_free(const struct config *config, char *why)
+{
+	for (size_t i = 0; i < config->listen_count; i++) {
+		TRY(address_free(&config->listen[i], why));
 	}
 	return ERR_OK;
 }
@@ -383,6 +413,7 @@ static int run(const char *config_path)
 	struct daemon *d;
 	char why[WHY_MAX] = "";
 	sigset_t signals;
+	int status;
 	enum err e;
 
 	signals_block(&signals);
@@ -399,18 +430,19 @@ static int run(const char *config_path)
 		const char *reason = serve(d, &signals);
 		process_notify("STOPPING=1");
 		EVENT(&d->events, EVENT_STOPPING, F_STR("reason", reason));
-	} else {
+	} else if (e != ERR_STOPPING) {
 		fprintf(stderr, "axfarmd: %s\n", why);
 	}
 	daemon_stop(d);
 	if (e == ERR_OK) {
 		EVENT(&d->events, EVENT_STOPPED, F_INT("pid", getpid()));
 	}
+	status = e == ERR_OK || e == ERR_STOPPING ? EXIT_SUCCESS : EXIT_NO;
 	if (!DAEMON_FREES_ALL) {
-		_exit(e == ERR_OK ? EXIT_SUCCESS : EXIT_NO); /* shards still wait to be freed */
+		_exit(status); /* shards still wait to be freed */
 	}
 	daemon_free(d);
-	return e == ERR_OK ? EXIT_SUCCESS : EXIT_NO;
+	return status;
 }
 
 int main(int argc, char **argv)

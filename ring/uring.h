@@ -42,7 +42,7 @@ MUST_USE enum err uring_new(const struct uring_options *options, struct io **out
 MUST_USE enum err uring_probe(char *why, size_t why_cap);
 
 /* Says whether `at` can be listened on, and nobody does yet, over TCP or UDP; `why` is the system's
- * reason if not. io_listen() would not notice another process of the same user: its sockets share
+ * reason if not, and ERR_BUSY says that somebody does. io_listen() would not notice another process of the same user: its sockets share
  * their address. */
 MUST_USE enum err uring_probe_address(const struct addr *at, char *why, size_t why_cap);
 
