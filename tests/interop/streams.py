@@ -208,7 +208,7 @@ def streams(case):
         big.stop()
 
 
-STOP_LIMIT_S = lifecycle.STOP_S if 'asan' not in axfarm.BUILD else 5.0
+STOP_LIMIT_S = lifecycle.STOP_S
 
 
 def stop_clean(process):
