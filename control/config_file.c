@@ -15,14 +15,17 @@
 /* Reads up to the end; a file that grows meanwhile is read as far as it was when opened. */
 static enum err fd_read(int fd, char *text, size_t cap, size_t *len)
 {
-	ssize_t got = 1;
-
-	for (*len = 0; got != 0 && *len < cap; *len += (size_t)got) {
-		got = read(fd, text + *len, cap - *len);
-		if (got < 0 && errno != EINTR) {
+	*len = 0;
+	while (*len < cap) {
+		ssize_t got = read(fd, text + *len, cap - *len);
+		if (got == 0) {
+			break;
+		}
+		if (got > 0) {
+			*len += (size_t)got;
+		} else if (errno != EINTR) {
 			return err_from_errno(errno);
 		}
-		got = got < 0 ? 0 : got;
 	}
 	return ERR_OK;
 }

@@ -396,11 +396,20 @@ enum err daemon_prepare(struct daemon *d, struct config *config, char *why, size
 	return ERR_OK;
 }
 
+static bool listens_alike(const struct config *a, const struct config *b)
+{
+	bool alike = a->listen_count == b->listen_count;
+
+	for (size_t i = 0; alike && i < a->listen_count; i++) {
+		alike = addr_equal(&a->listen[i], &b->listen[i]);
+	}
+	return alike;
+}
+
 /* Settings that are read at the start only. */
 static bool needs_restart(const struct config *was, const struct config *is)
 {
-	return was->workers != is->workers || was->listen_count != is->listen_count ||
-	       memcmp(was->listen, is->listen, is->listen_count * sizeof(*is->listen)) != 0 ||
+	return was->workers != is->workers || !listens_alike(was, is) ||
 	       strcmp(was->user, is->user) != 0 ||
 	       strcmp(was->database_path, is->database_path) != 0 ||
 	       strcmp(was->socket_path, is->socket_path) != 0;

@@ -12,7 +12,7 @@
  *	     +------ broken --------+--- too long ----+----> CLOSING* --operations ended--> gone
  *
  * One request at a time is sent on a connection; they are listed and found by id, so that several
- * may be (issue 4).
+ * may be, once requests are pipelined.
  *
  * Ownership: a request is a field of what asks, from conn_request() until done() or conn_abandon().
  * Connections free themselves. */

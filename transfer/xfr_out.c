@@ -59,7 +59,7 @@ enum err xfr_out_read_serial(struct reader after_question, const struct header *
 }
 
 /* IXFR of what the client has already, or is ahead of, is the SOA alone (RFC 1995 §2). Differences
- * between two versions come with issue 3, as a walk over both trees; until then the answer is the
+ * between two versions are a walk over both trees that is not made here yet; the answer is the
  * whole zone, as RFC 1995 §4 allows. */
 static bool answered_by_soa(const struct xfr_out_request *request)
 {
