@@ -11,6 +11,7 @@
 
 #include "base/addr.h"
 #include "dns/tsig.h"
+#include "zonestore/store.h"
 
 /* One address of one primary, in the order in which they are tried. */
 struct policy_primary {
@@ -47,6 +48,22 @@ struct policy_limits {
 	uint32_t max_expire_s;     /* default 0: none */
 };
 
+/* What becomes of a version that a guard objects to. */
+enum guard_act { GUARD_OFF, GUARD_HOLD, GUARD_REFUSE };
+
+/* What is looked at before a version is served. */
+struct policy_guard {
+	enum guard_act no_ns;    /* no NS at the apex; never off. Default: refuse */
+	enum guard_act shrunk;   /* default: hold */
+	uint8_t shrink_percent;  /* lost more than this share of its records; default 90 */
+	uint32_t shrink_records; /* of a zone that had more than so many; default 1000 */
+	enum guard_act zonemd;   /* has a ZONEMD that is wrong (RFC 8976); default: hold */
+	enum guard_act limit;    /* has more records or octets than these; default: refuse */
+	uint32_t records_max;    /* 0: no limit */
+	uint64_t bytes_max;      /* of the records in uncompressed wire form; 0: no limit */
+	bool follow_lower;       /* on-lower-serial: follow; default: ignore */
+};
+
 struct zone_policy {
 	_Atomic uint32_t refs;
 	struct policy_primary *primaries;
@@ -58,6 +75,8 @@ struct zone_policy {
 	struct policy_target *notify;
 	size_t notify_count;
 	struct policy_limits limits;
+	struct policy_guard guard;
+	struct version_limits history; /* default 20 versions, 7 days, the zone's own size */
 };
 
 /* A policy without primaries, access or targets, and default limits; the caller fills it before it

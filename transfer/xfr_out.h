@@ -15,6 +15,8 @@ struct xfr_out;
 
 struct xfr_out_request {
 	const struct snapshot *snap;     /* referenced */
+	const struct snapshot *from;     /* IXFR: the version that the client has (zone_kept());
+	                                  * referenced. NULL: it is not kept */
 	const struct question *question; /* AXFR or IXFR */
 	uint16_t id;
 	uint16_t flags;   /* of the request: RD is copied */

@@ -23,20 +23,24 @@ struct snapshot *snapshot_ref(const struct snapshot *snap);
 void snapshot_unref(struct snapshot *snap); /* NULL is a no-op; any thread; freeing is deferred */
 
 /* Where a version came from. */
-enum snapshot_origin { SNAPSHOT_BY_AXFR = 1, SNAPSHOT_BY_IXFR = 2 };
+enum snapshot_origin { SNAPSHOT_BY_AXFR = 1, SNAPSHOT_BY_IXFR = 2, SNAPSHOT_BY_ROLLBACK = 3 };
 
 struct snapshot_facts {
-	struct serial serial;
-	struct id root;   /* id of the content without the SOA: both trees */
-	uint32_t records; /* the SOA counted */
-	uint64_t bytes;   /* octets of the records in uncompressed wire form */
+	struct serial serial;        /* under which it is served */
+	struct serial source_serial; /* of the SOA as the primary sent it */
+	struct id root;              /* id of the content without the SOA: both trees */
+	uint32_t records;            /* the SOA counted */
+	uint64_t bytes;              /* octets of the records in uncompressed wire form */
 	enum snapshot_origin origin;
 	struct addr primary;   /* whom it came from */
 	int64_t received_at_s; /* wall clock */
+	uint32_t added; /* records that the version served before it has not; SOA not counted */
+	uint32_t deleted;
 };
 
 void snapshot_facts(const struct snapshot *snap, struct snapshot_facts *out);
 struct serial snapshot_serial(const struct snapshot *snap);
+struct serial snapshot_source_serial(const struct snapshot *snap);
 
 /* The apex as this version's SOA spells it. */
 struct name snapshot_apex(const struct snapshot *snap);

@@ -132,8 +132,29 @@ const void *zone_policy(const struct zone *zone);
 
 /* ---- commits ---- */
 
+/* How many older versions are kept. {0}: none. */
+struct version_limits {
+	uint32_t count;
+	uint32_t age_s; /* since they were received; 0: no limit */
+	uint64_t bytes; /* of memory that only older versions use; 0: the zone's own size */
+};
+
+/* Why a version is kept aside instead of being served (versions.h). */
+enum hold_reason {
+	HOLD_NONE,
+	HOLD_PINNED,   /* an operator pinned the zone, or rolled it back */
+	HOLD_REJECTED, /* by an operator */
+	HOLD_NO_NS,    /* a guard: no NS at the apex */
+	HOLD_SHRUNK,   /* a guard: lost too many of its records */
+	HOLD_ZONEMD,   /* a guard: its digest is wrong (RFC 8976) */
+	HOLD_LIMIT,    /* a guard: larger than the zone may be */
+	HOLD_REASONS,
+};
+
 struct commit {
 	void (*done)(struct commit *c, enum err e); /* on the owner shard; ERR_OK: it is visible */
+	struct version_limits keep;                 /* of the versions before this one */
+	enum hold_reason hold; /* why it is not to be served; a pinned zone's never is */
 	/* private from here */
 	struct store_task task;
 	struct store *store;
