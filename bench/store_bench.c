@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench/store_bench.c — what versions cost: memory a zone and a record, time to build, to patch and
- * to look up.
+ * bench/store_bench.c — what versions cost: memory a zone and a record, time to build, to patch, to
+ * compare and to look up.
  *
- *	store_bench [ZONES [DELEGATIONS [build]]]
+ *	store_bench [--json FILE] [ZONES [DELEGATIONS [build]]]
+ *
+ * The last argument has only the building of the large zone timed, for a profiler.
  *
  * Zones are a hoster's: SOA, 2 or 3 NS, MX, A, AAAA, www, mail, SPF and DMARC TXT, CNAMEs; with
  * addresses, a TXT and a name of their own. The large zone is a registry's: NS, every third
  * delegation with glue, every fourth with DS. Records are made before the clock starts. Times are
- * of the processor, not of the wall. Memory is the pool's; what the process grew by is shown beside
- * it. */
+ * of the processor, not of the wall; a lookup is zone, owner name and record set of a name that
+ * exists, chosen at random. Memory is the pool's; what the process grew by is shown beside it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +24,16 @@
 #include "dns/rdata.h"
 #include "zonestore/builder.h"
 #include "zonestore/diff.h"
+#include "zonestore/journal_memory.h"
+#include "zonestore/store.h"
 
 #define ZONES_DEFAULT       20000
 #define DELEGATIONS_DEFAULT 100000
 #define LOOKUPS             1000000
 #define PATCHES             2000
-#define TRIES               3 /* the best one counts */
+#define TRIES               5 /* of building the best one counts, of lookups the median */
+#define COMMITS_AT_ONCE     1024
+#define FIGURES_MAX         64
 #define SEED                2026
 
 /* Records made beforehand: octets one after the other. */
@@ -40,12 +46,31 @@ struct tape {
 	size_t start_cap;
 };
 
+/* What a figure should be; neither: nothing was promised. */
+struct target {
+	double at_most;
+	double at_least;
+};
+
+struct figure {
+	char what[64];
+	const char *unit;
+	double value;
+	struct target target;
+};
+
 struct bench {
 	struct env_fake dice;
 	struct epoch *epoch;
 	struct pool *pool;
 	struct tape tape;
-	bool only_build; /* for a profiler */
+	struct figure figures[FIGURES_MAX];
+	size_t figure_count;
+	const char *json; /* file to write the figures to as well; NULL: none */
+	char machine[256];
+	bool only_build;
+	unsigned zones;
+	unsigned delegations;
 };
 
 /* Of this thread on a processor: what else runs on the machine does not count. */
@@ -208,9 +233,72 @@ static void print_pool(const struct bench *b)
 	       (double)s.mapped_bytes / 1e6);
 }
 
-static void row(const char *what, double value, const char *unit, const char *target)
+static const struct target no_target = { 0 };
+
+static struct target at_most(double value)
 {
-	printf("%-52s %12.2f %-10s %s\n", what, value, unit, target);
+	return (struct target){ .at_most = value };
+}
+
+static struct target at_least(double value)
+{
+	return (struct target){ .at_least = value };
+}
+
+static void row(struct bench *b, const char *what, double value, const char *unit,
+                struct target target)
+{
+	struct figure f = { .unit = unit, .value = value, .target = target };
+	char text[64] = "";
+
+	if (b->figure_count == FIGURES_MAX) {
+		fail("too many figures", ERR_LIMIT_RECORDS);
+	}
+	snprintf(f.what, sizeof(f.what), "%s", what);
+	b->figures[b->figure_count++] = f;
+	if (target.at_most > 0) {
+		snprintf(text, sizeof(text), "at most %.10g", target.at_most);
+	} else if (target.at_least > 0) {
+		snprintf(text, sizeof(text), "at least %.10g", target.at_least);
+	}
+	printf("%-52s %12.2f %-10s %s\n", what, value, unit, text);
+}
+
+/* ---- figures as JSON ---- */
+
+static void json_figure(FILE *out, const struct figure *f, bool last)
+{
+	fprintf(out, "    {\"what\": \"%s\", \"value\": %.6g, \"unit\": \"%s\"", f->what, f->value,
+	        f->unit);
+	if (f->target.at_most > 0) {
+		fprintf(out, ", \"at_most\": %.10g, \"met\": %s", f->target.at_most,
+		        f->value <= f->target.at_most ? "true" : "false");
+	} else if (f->target.at_least > 0) {
+		fprintf(out, ", \"at_least\": %.10g, \"met\": %s", f->target.at_least,
+		        f->value >= f->target.at_least ? "true" : "false");
+	}
+	fprintf(out, "}%s\n", last ? "" : ",");
+}
+
+static void json_write(const struct bench *b)
+{
+	FILE *out = b->json == NULL ? NULL : fopen(b->json, "w");
+
+	if (b->json == NULL) {
+		return;
+	}
+	if (out == NULL) {
+		fail(b->json, ERR_DISK);
+	}
+	fprintf(out, "{\n  \"benchmark\": \"store\",\n  \"machine\": \"%s\",\n  \"figures\": [\n",
+	        b->machine);
+	for (size_t i = 0; i < b->figure_count; i++) {
+		json_figure(out, &b->figures[i], i + 1 == b->figure_count);
+	}
+	fprintf(out, "  ]\n}\n");
+	if (fclose(out) != 0) {
+		fail(b->json, ERR_DISK);
+	}
 }
 
 /* ---- a hoster's zones ---- */
@@ -251,18 +339,206 @@ static void hosting_zone(struct bench *b, unsigned n, struct name apex, const ch
 #undef LINE
 }
 
-static void bench_hosting(struct bench *b, unsigned zones)
+/* ---- a store of zones, to look them up in ---- */
+
+struct lookup {
+	struct store *st;
+	struct events events;
+	struct store_task *answers; /* of the disk thread, which this thread plays */
+	struct store_task **answers_end;
+};
+
+static void post(void *self, unsigned shard, struct store_task *task)
 {
-	struct snapshot **snaps = mem_new(zones * sizeof(struct snapshot *));
+	struct lookup *l = self;
+
+	(void)shard;
+	task->link[0] = NULL;
+	*l->answers_end = task;
+	l->answers_end = (struct store_task **)&task->link[0];
+}
+
+static void commit_done(struct commit *c, enum err e)
+{
+	(void)c;
+	if (e != ERR_OK) {
+		fail("committing", e);
+	}
+}
+
+/* Makes what was committed visible. */
+static void lookup_turn(struct lookup *l)
+{
+	struct store_task *task;
+
+	while (store_step(l->st)) {
+	}
+	task = l->answers;
+	l->answers = NULL;
+	l->answers_end = &l->answers;
+	while (task != NULL) {
+		struct store_task *next = task->link[0];
+		task->fn(task);
+		task = next;
+	}
+}
+
+static void lookup_open(struct bench *b, struct lookup *l, struct memory_disk *disk)
+{
+	struct store_options options = { .env = &b->dice.env,
+		                         .events = &l->events,
+		                         .epoch = b->epoch,
+		                         .pool = b->pool,
+		                         .journal = journal_memory_new(disk),
+		                         .shard_count = 1,
+		                         .post = post,
+		                         .post_self = l };
+	enum err e;
+
+	events_init(&l->events, env_system(), STDERR_FILENO);
+	atomic_store(&l->events.level, LEVEL_WARNING);
+	l->answers_end = &l->answers;
+	e = store_new(&options, &l->st);
+	e = e == ERR_OK ? store_load(l->st) : e;
+	if (e != ERR_OK) {
+		fail("store", e);
+	}
+}
+
+static void lookup_fill(struct lookup *l, struct snapshot *const *snaps, unsigned zones)
+{
+	struct zone_timers timers = { .refreshed_at_s = 1, .refresh_at_s = 2, .expire_at_s = 3 };
+	struct commit *commits = mem_zero(COMMITS_AT_ONCE, sizeof(*commits));
+
+	for (unsigned n = 0; n < zones; n++) {
+		struct commit *c = &commits[n % COMMITS_AT_ONCE];
+		struct zone *zone;
+		enum err e = store_add(l->st, snapshot_apex(snaps[n]), &zone);
+		*c = (struct commit){ .done = commit_done };
+		e = e == ERR_OK ? store_commit(l->st, zone, snapshot_ref(snaps[n]), &timers, c) : e;
+		if (e != ERR_OK) {
+			fail("storing", e);
+		}
+		if ((n + 1) % COMMITS_AT_ONCE == 0) {
+			lookup_turn(l);
+		}
+	}
+	lookup_turn(l);
+	free(commits);
+}
+
+/* A name that is asked for, and a type that it has. */
+struct question {
+	struct name_buf name;
+	size_t digits; /* where the number in the name stands */
+	uint16_t type;
+};
+
+static struct question question_of(const char *text, uint16_t type)
+{
+	struct question q = { .name = name_text(text), .type = type };
+
+	while (q.name.octets[q.digits] < '0' || q.name.octets[q.digits] > '9') {
+		q.digits++;
+	}
+	return q;
+}
+
+/* Writes the seven digits of a name in wire form. */
+static void name_number(uint8_t *digits, unsigned n)
+{
+	for (unsigned i = 7; i-- > 0; n /= 10) {
+		digits[i] = (uint8_t)('0' + n % 10);
+	}
+}
+
+/* Answers one question as far as to the record set; false if it is not there. */
+static bool lookup_one(const struct store *st, struct name name, uint16_t type)
+{
+	const struct zone *zone = store_find_enclosing(st, name);
+	const struct snapshot *snap = zone == NULL ? NULL : zone_borrow(zone);
+	struct snapshot_place place;
+	struct rrset set;
+
+	if (snap == NULL) {
+		return false;
+	}
+	place = snapshot_find(snap, name, false, false);
+	return (place.match == SNAPSHOT_FOUND || place.match == SNAPSHOT_REFERRAL) &&
+	       owner_rrset(&place.owner, type, 0, &set);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	double x = *(const double *)a;
+	double y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Nanoseconds for one of many lookups; `number` makes the number in the name. */
+static double lookup_time(struct bench *b, const struct store *st, struct question *questions,
+                          unsigned kinds, unsigned (*number)(struct bench *b))
+{
+	double times[TRIES];
+
+	for (unsigned t = 0; t < TRIES; t++) {
+		double start = seconds();
+		for (unsigned i = 0; i < LOOKUPS; i++) {
+			struct question *q = &questions[i % kinds];
+			name_number(q->name.octets + q->digits, number(b));
+			if (!lookup_one(st, name_of(&q->name), q->type)) {
+				fail("a name was not found", ERR_NOT_FOUND);
+			}
+		}
+		times[t] = (seconds() - start) / LOOKUPS * 1e9;
+	}
+	qsort(times, TRIES, sizeof(times[0]), by_number);
+	return times[TRIES / 2];
+}
+
+/* ---- a hoster, all of it ---- */
+
+static unsigned customer_number(unsigned n)
+{
+	return (unsigned)((uint64_t)n * 7919 % 9999991);
+}
+
+static unsigned any_customer(struct bench *b)
+{
+	return customer_number(env_random_below(&b->dice.env, b->zones));
+}
+
+static void bench_zone_lookups(struct bench *b, struct snapshot *const *snaps)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct lookup l = { 0 };
+	struct question questions[] = {
+		question_of("customer-0000000.example.", TYPE_MX),
+		question_of("www.customer-0000000.example.", TYPE_CNAME),
+		question_of("mail.customer-0000000.example.", TYPE_A),
+	};
+
+	lookup_open(b, &l, disk);
+	lookup_fill(&l, snaps, b->zones);
+	row(b, "lookup of a name among all zones", lookup_time(b, l.st, questions, 3, any_customer),
+	    "ns", at_most(300));
+	store_free(l.st);
+	memory_disk_free(disk);
+}
+
+static void bench_hosting(struct bench *b)
+{
+	struct snapshot **snaps = mem_new(b->zones * sizeof(struct snapshot *));
 	size_t before = resident_bytes();
 	uint64_t records = 0;
 	double spent = 0;
 
-	for (unsigned n = 0; n < zones; n++) {
+	for (unsigned n = 0; n < b->zones; n++) {
 		char text[64];
 		struct name_buf apex;
 		double start;
-		snprintf(text, sizeof(text), "customer-%07u.example.", n * 7919 % 9999991);
+		snprintf(text, sizeof(text), "customer-%07u.example.", customer_number(n));
 		apex = name_text(text);
 		hosting_zone(b, n, name_of(&apex), text);
 		records += b->tape.count;
@@ -270,19 +546,22 @@ static void bench_hosting(struct bench *b, unsigned zones)
 		snaps[n] = build(b, name_of(&apex));
 		spent += seconds() - start;
 	}
-	printf("\n%u hosting zones, %" PRIu64 " records\n", zones, records);
+	printf("\n%u hosting zones, %" PRIu64 " records\n", b->zones, records);
 	print_pool(b);
-	row("memory a zone (pool)", (double)pool_bytes(b) / zones, "octets", "of 1,000 for all");
-	row("memory a zone (process growth)", (double)(resident_bytes() - before) / zones, "octets",
-	    "");
-	row("records built, one by one zone", (double)records / spent, "a second", "");
-	for (unsigned n = 0; n < zones; n++) {
+	row(b, "memory a zone (pool)", (double)pool_bytes(b) / b->zones, "octets", at_most(1000));
+	row(b, "memory a zone (process growth)", (double)(resident_bytes() - before) / b->zones,
+	    "octets", at_most(1000));
+	row(b, "records built, one by one zone", (double)records / spent, "a second", no_target);
+	if (!b->only_build) {
+		bench_zone_lookups(b, snaps);
+	}
+	for (unsigned n = 0; n < b->zones; n++) {
 		snapshot_unref(snaps[n]);
 	}
 	free(snaps);
-	epoch_collect(b->epoch);
-	row("left after removing all (process)", (double)resident_bytes() - (double)before,
-	    "octets", "");
+	while (epoch_collect(b->epoch) > 0) {
+	}
+	row(b, "pool left after removing all", (double)pool_bytes(b), "octets", no_target);
 }
 
 /* ---- a registry's zone ---- */
@@ -327,63 +606,41 @@ static void delegation(struct bench *b, unsigned n, struct name apex)
 	}
 }
 
-static void registry_zone(struct bench *b, struct name apex, unsigned delegations)
+static void registry_zone(struct bench *b, struct name apex)
 {
 	tape_reset(&b->tape);
 	tape_text(&b->tape, apex,
 	          "@ 3600 IN SOA a.nic.example. ops.nic.example. 7 1800 900 604800 300");
 	tape_text(&b->tape, apex, "@ 3600 IN NS a.nic.example.");
 	tape_text(&b->tape, apex, "@ 3600 IN NS b.nic.example.");
-	for (unsigned i = 0; i < delegations; i++) {
+	for (unsigned i = 0; i < b->delegations; i++) {
 		delegation(b, i, apex);
 	}
 }
 
-/* Writes the seven digits of a name in wire form. */
-static void name_number(uint8_t *digits, unsigned n)
+static unsigned any_delegation(struct bench *b)
 {
-	for (unsigned i = 7; i-- > 0; n /= 10) {
-		digits[i] = (uint8_t)('0' + n % 10);
-	}
+	return env_random_below(&b->dice.env, b->delegations);
 }
 
-static void bench_lookups(struct bench *b, const struct snapshot *snap, struct name apex,
-                          unsigned delegations, const char *prefix)
+static void bench_lookups(struct bench *b, struct snapshot *snap)
 {
-	struct name_buf name;
-	char what[64];
-	double start;
-	size_t found = 0;
-	size_t digits = (*prefix == 0 ? 0 : strlen(prefix)) + 5;
+	struct memory_disk *disk = memory_disk_new();
+	struct lookup l = { 0 };
+	struct question at = question_of("name0000000.registry.example.", TYPE_NS);
+	struct question below = question_of("www.name0000000.registry.example.", TYPE_NS);
 
-	snprintf(what, sizeof(what), "%sname0000000", prefix);
-	if (name_parse(bytes_str(what), &apex, &name) != ERR_OK) {
-		fail(what, ERR_TEXT);
-	}
-	start = seconds();
-	for (unsigned i = 0; i < LOOKUPS; i++) {
-		struct snapshot_place p;
-		name_number(name.octets + digits, env_random_below(&b->dice.env, delegations));
-		p = snapshot_find(snap, name_of(&name), false, false);
-		found += p.match == SNAPSHOT_REFERRAL;
-	}
-	snprintf(what, sizeof(what), "lookup of %sNAME, random", prefix);
-	row(what, (seconds() - start) / LOOKUPS * 1e9, "ns", "300 ns");
-	if (found != LOOKUPS) {
-		fail("a delegation was not found", ERR_NOT_FOUND);
-	}
+	lookup_open(b, &l, disk);
+	lookup_fill(&l, &snap, 1);
+	row(b, "lookup of a delegation", lookup_time(b, l.st, &at, 1, any_delegation), "ns",
+	    at_most(300));
+	row(b, "lookup of a name below a delegation",
+	    lookup_time(b, l.st, &below, 1, any_delegation), "ns", at_most(300));
+	store_free(l.st);
+	memory_disk_free(disk);
 }
 
-static int by_number(const void *a, const void *b)
-{
-	double x = *(const double *)a;
-	double y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void bench_patches(struct bench *b, struct snapshot *snap, struct name apex,
-                          unsigned delegations)
+static void bench_patches(struct bench *b, struct snapshot *snap, struct name apex)
 {
 	static double times[PATCHES];
 	struct builder_origin origin = { .origin = SNAPSHOT_BY_IXFR };
@@ -396,8 +653,7 @@ static void bench_patches(struct bench *b, struct snapshot *snap, struct name ap
 		struct snapshot *next = NULL;
 		struct builder *builder;
 		enum err e;
-		snprintf(text, sizeof(text), "new.name%07u",
-		         env_random_below(&b->dice.env, delegations));
+		snprintf(text, sizeof(text), "new.name%07u", any_delegation(b));
 		store_u32(octets, i);
 		if (name_parse(bytes_str(text), &apex, &owner) != ERR_OK) {
 			fail(text, ERR_TEXT);
@@ -420,29 +676,27 @@ static void bench_patches(struct bench *b, struct snapshot *snap, struct name ap
 		epoch_collect(b->epoch);
 	}
 	qsort(times, PATCHES, sizeof(times[0]), by_number);
-	row("patch of one record, median", times[PATCHES / 2] * 1e6, "us", "20 us");
-	row("patch of one record, 99th percentile", times[PATCHES * 99 / 100] * 1e6, "us", "");
+	row(b, "patch of one record, median", times[PATCHES / 2] * 1e6, "us", at_most(20));
+	row(b, "patch of one record, 99th percentile", times[PATCHES * 99 / 100] * 1e6, "us",
+	    no_target);
 }
 
-/* Compares with a version that differs by `changes` added records. */
-static void bench_diff(struct bench *b, struct snapshot *snap, struct name apex,
-                       unsigned delegations, unsigned changes)
+/* A version that differs from `snap` by `changes` added records. */
+static struct snapshot *changed(struct bench *b, struct snapshot *snap, struct name apex,
+                                unsigned changes)
 {
 	static struct rr_scratch scratch;
 	struct builder_origin origin = { .origin = SNAPSHOT_BY_IXFR };
 	struct builder_options options = { .pool = b->pool, .apex = apex, .base = snap };
 	struct builder *builder = builder_new(&options);
 	struct snapshot *next = NULL;
-	struct snapshot_diff d;
 	struct rr rr;
 	enum err e = ERR_OK;
 	char text[64];
-	unsigned seen = 0;
-	double start;
 
 	for (unsigned i = 0; e == ERR_OK && i < changes; i++) {
 		snprintf(text, sizeof(text), "new.name%07u 60 IN A 192.0.2.1",
-		         (unsigned)((uint64_t)i * delegations / changes));
+		         (unsigned)((uint64_t)i * b->delegations / changes));
 		e = rr_parse(bytes_str(text), &apex, 60, &scratch, &rr);
 		e = e == ERR_OK ? builder_add(builder, &rr) : e;
 	}
@@ -451,12 +705,32 @@ static void bench_diff(struct bench *b, struct snapshot *snap, struct name apex,
 	if (e != ERR_OK) {
 		fail("changing", e);
 	}
-	start = seconds();
-	for (snapshot_diff_init(&d, next, snap); snapshot_diff_next(&d, &scratch, &rr);) {
-		seen++;
+	return next;
+}
+
+static void bench_diff(struct bench *b, struct snapshot *snap, struct name apex, unsigned changes)
+{
+	static struct rr_scratch scratch;
+	struct snapshot *next = changed(b, snap, apex, changes);
+	double times[TRIES];
+	char what[64];
+
+	for (unsigned t = 0; t < TRIES; t++) {
+		struct snapshot_diff d;
+		struct rr rr;
+		unsigned seen = 0;
+		double start = seconds();
+		for (snapshot_diff_init(&d, next, snap); snapshot_diff_next(&d, &scratch, &rr);) {
+			seen += rr.type != TYPE_SOA;
+		}
+		times[t] = seconds() - start;
+		if (seen != changes) {
+			fail("the difference is another", ERR_NOT_FOUND);
+		}
 	}
-	snprintf(text, sizeof(text), "comparing versions that differ by %u", seen);
-	row(text, (seconds() - start) * 1e6, "us", "by what differs");
+	qsort(times, TRIES, sizeof(times[0]), by_number);
+	snprintf(what, sizeof(what), "comparing versions that differ by %u", changes);
+	row(b, what, times[TRIES / 2] * 1e6, "us", no_target);
 	snapshot_unref(next);
 	epoch_collect(b->epoch);
 }
@@ -466,20 +740,22 @@ static void bench_replace(struct bench *b, struct name apex, uint64_t alone)
 {
 	struct snapshot *next;
 	uint64_t both;
+	unsigned seen = 0;
 	double start;
 
 	for (size_t i = 0; i < b->tape.count; i++) {
 		struct rr rr = tape_view(&b->tape, i);
-		if (rr.type == TYPE_DS && i % 10 == 0) {
+		if (rr.type == TYPE_DS && seen++ % 10 == 0) {
 			b->tape.at[(size_t)(rr.rdata.at - b->tape.at) + 8] ^= 1;
 		}
 	}
 	start = seconds();
 	next = build(b, apex);
-	row("records rebuilt, 10% of DS changed", (double)b->tape.count / (seconds() - start),
-	    "a second", "");
+	row(b, "records rebuilt, 10% of DS changed", (double)b->tape.count / (seconds() - start),
+	    "a second", no_target);
 	both = pool_bytes(b);
-	row("memory of old and new version", (double)both / (double)alone, "of one", "2.2 of one");
+	row(b, "memory of old and new version", (double)both / (double)alone, "of one",
+	    at_most(2.2));
 	snapshot_unref(next);
 	epoch_collect(b->epoch);
 }
@@ -519,7 +795,7 @@ static double build_best(struct bench *b, struct name apex)
 	return best;
 }
 
-static void bench_registry(struct bench *b, unsigned delegations)
+static void bench_registry(struct bench *b)
 {
 	struct name_buf apex_buf = name_text("registry.example.");
 	struct name apex = name_of(&apex_buf);
@@ -529,66 +805,69 @@ static void bench_registry(struct bench *b, unsigned delegations)
 	size_t grown;
 	uint64_t alone;
 
-	registry_zone(b, apex, delegations);
+	registry_zone(b, apex);
 	before = resident_bytes();
 	snap = build(b, apex);
 	grown = resident_bytes() - before;
 	alone = pool_bytes(b);
 	snapshot_facts(snap, &facts);
-	printf("\none zone of %u delegations, %u records\n", delegations, facts.records);
+	printf("\none zone of %u delegations, %u records\n", b->delegations, facts.records);
 	print_pool(b);
-	row("memory a record (pool)", (double)alone / facts.records, "octets", "60");
-	row("memory a record (process growth)", (double)grown / facts.records, "octets", "60");
+	row(b, "memory a record (pool)", (double)alone / facts.records, "octets", at_most(60));
+	row(b, "memory a record (process growth)", (double)grown / facts.records, "octets",
+	    at_most(60));
 	if (!b->only_build) {
-		bench_lookups(b, snap, apex, delegations, "");
-		bench_lookups(b, snap, apex, delegations, "www.");
-		bench_patches(b, snap, apex, delegations);
-		bench_diff(b, snap, apex, delegations, 1);
-		bench_diff(b, snap, apex, delegations, 1000);
-		bench_diff(b, snap, apex, delegations, 100000);
+		bench_lookups(b, snap);
+		bench_patches(b, snap, apex);
+		bench_diff(b, snap, apex, 1);
+		bench_diff(b, snap, apex, 1000);
+		bench_diff(b, snap, apex, 100000);
 		bench_replace(b, apex, alone);
 	}
 	snapshot_unref(snap);
 	epoch_collect(b->epoch);
-	row("records built, canonical order", facts.records / build_best(b, apex), "a second",
-	    "5,000,000");
-	if (b->only_build) {
-		return;
-	}
+	row(b, "records built, canonical order", facts.records / build_best(b, apex), "a second",
+	    at_least(5000000));
 	tape_shuffle(b);
-	row("records built, random order", facts.records / build_best(b, apex), "a second",
-	    "2,500,000");
+	row(b, "records built, random order", facts.records / build_best(b, apex), "a second",
+	    at_least(2500000));
 }
 
-static void print_machine(void)
+static void print_machine(struct bench *b)
 {
 	struct utsname u;
 	char line[256];
+	char cpu[128] = "unknown processor";
 	FILE *f = fopen("/proc/cpuinfo", "r");
 
 	uname(&u);
-	printf("machine: %s %s, %ld CPUs", u.sysname, u.release, sysconf(_SC_NPROCESSORS_ONLN));
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
 		if (strncmp(line, "model name", 10) == 0) {
 			line[strcspn(line, "\n")] = 0;
-			printf(", %s", strchr(line, ':') + 2);
+			snprintf(cpu, sizeof(cpu), "%.100s", strchr(line, ':') + 2);
 			break;
 		}
 	}
 	if (f != NULL) {
 		fclose(f);
 	}
-	printf("\n%-52s %12s %-10s %s\n", "", "measured", "", "target");
+	snprintf(b->machine, sizeof(b->machine), "%.60s %.60s, %ld CPUs, %s", u.sysname, u.release,
+	         sysconf(_SC_NPROCESSORS_ONLN), cpu);
+	printf("machine: %s\n%-52s %12s %-10s %s\n", b->machine, "", "measured", "", "target");
 }
 
 int main(int argc, char **argv)
 {
-	struct bench b = { 0 };
-	unsigned zones = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : ZONES_DEFAULT;
-	unsigned delegations =
-		argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : DELEGATIONS_DEFAULT;
+	static struct bench b;
 	enum err e;
 
+	if (argc > 2 && strcmp(argv[1], "--json") == 0) {
+		b.json = argv[2];
+		argc -= 2;
+		argv += 2;
+	}
+	b.zones = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : ZONES_DEFAULT;
+	b.delegations = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : DELEGATIONS_DEFAULT;
 	b.only_build = argc > 3 && strcmp(argv[3], "build") == 0;
 	env_fake_init(&b.dice, SEED);
 	b.epoch = epoch_new();
@@ -596,13 +875,14 @@ int main(int argc, char **argv)
 	if (e != ERR_OK) {
 		fail("pool", e);
 	}
-	print_machine();
-	if (zones > 0) {
-		bench_hosting(&b, zones);
+	print_machine(&b);
+	if (b.zones > 0) {
+		bench_hosting(&b);
 	}
-	if (delegations > 0) {
-		bench_registry(&b, delegations);
+	if (b.delegations > 0) {
+		bench_registry(&b);
 	}
+	json_write(&b);
 	tape_fini(&b.tape);
 	pool_free(b.pool);
 	epoch_free(b.epoch);
