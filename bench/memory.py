@@ -148,15 +148,16 @@ class Farm:
         return self.status('smaps_rollup', 'Pss')
 
     def settled_pss(self):
-        """Once it does not fall any more: what is freed is freed a little later."""
+        """Once it stays: what is freed is freed a little later."""
         seen = [self.pss()]
 
         def settled():
             seen.append(self.pss())
-            return len(seen) > 10 and min(seen[-5:]) >= min(seen[:-5]) * 0.999
-        harness.LOOK_S = 0.2
+            last = seen[-8:]
+            return len(seen) > 8 and max(last) - min(last) < min(last) * 0.002
+        harness.LOOK_S = 0.25
         harness.wait('memory to settle', settled, 120)
-        return min(seen)
+        return seen[-1]
 
     def peak_reset(self):
         with open('/proc/%d/clear_refs' % self.daemon.p.pid, 'w', encoding='ascii') as f:
