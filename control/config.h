@@ -14,10 +14,10 @@
 
 #include <stdio.h>
 
-#include "base/addr.h"
 #include "base/arena.h"
 #include "base/env.h"
 #include "base/event.h"
+#include "control/config_settings.h"
 #include "dns/name.h"
 #include "dns/tsig.h"
 
@@ -33,7 +33,6 @@
 #define CONFIG_MESSAGE_MAX    512
 
 #define CONFIG_DNS_PORT 53
-#define CONFIG_NO_KEY   UINT32_MAX
 
 struct config_key {
 	struct name_buf name;
@@ -50,46 +49,6 @@ struct config_primary {
 	uint32_t key;        /* index into keys; CONFIG_NO_KEY */
 	struct addr source4; /* family 0: any; ports are 0 */
 	struct addr source6;
-};
-
-/* Matches an address in the range that signed with the key; any_addr: by key alone. */
-struct config_access {
-	bool any_addr;
-	struct addr_range range;
-	uint32_t key; /* CONFIG_NO_KEY: none asked for */
-};
-
-struct config_target {
-	struct addr addr;
-	struct addr source; /* family 0: any; port is 0 */
-	uint32_t key;
-};
-
-/* 0 means no limit where that is said. */
-struct config_limits {
-	uint64_t transfer_bytes;   /* 1 GiB */
-	uint32_t transfer_records; /* 0: none of its own */
-	uint32_t transfer_time_s;  /* 2 h */
-	uint32_t idle_time_s;      /* 30 s */
-	uint32_t min_refresh_s;    /* 60 s */
-	uint32_t max_refresh_s;    /* 1 d */
-	uint32_t min_retry_s;      /* 10 s */
-	uint32_t max_retry_s;      /* 1 h */
-	uint32_t min_expire_s;     /* 1 h */
-	uint32_t max_expire_s;     /* 0: none */
-};
-
-/* What zones may differ in. Shared by all zones whose settings are equal. */
-struct config_settings {
-	const uint32_t *primaries; /* indices into primaries, in the order tried; at least one */
-	size_t primary_count;
-	const struct config_access *allow_notify; /* besides the primaries */
-	size_t allow_notify_count;
-	const struct config_access *allow_transfer;
-	size_t allow_transfer_count;
-	const struct config_target *notify;
-	size_t notify_count;
-	struct config_limits limits;
 };
 
 /* A place in the index of zones. */

@@ -133,6 +133,11 @@ void read_allow_transfer(struct config_load *l, const struct node *n, void *to);
 void read_notify(struct config_load *l, const struct node *n, void *to);
 void read_limits(struct config_load *l, const struct node *n, void *to);
 
+/* config_guard.c: likewise. */
+void read_history(struct config_load *l, const struct node *n, void *to);
+void read_guard(struct config_load *l, const struct node *n, void *to);
+void read_on_lower_serial(struct config_load *l, const struct node *n, void *to);
+
 /* config_table.c: the index of these settings, new or found. Copies the arrays when new. */
 bool settings_intern(struct config_load *l, uint32_t line, const struct config_settings *s,
                      uint32_t *out);

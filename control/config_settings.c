@@ -14,9 +14,22 @@ static const struct config_limits default_limits = {
 	.min_expire_s = 3600,
 };
 
+static const struct config_history default_history = { .versions = 20, .age_s = 7 * 86400 };
+
+static const struct config_guard default_guard = {
+	.no_ns = CONFIG_REFUSE,
+	.shrink = CONFIG_HOLD,
+	.zonemd = CONFIG_HOLD,
+	.size = CONFIG_REFUSE,
+	.shrink_percent = 90,
+	.shrink_records = 1000,
+};
+
 void settings_default(struct config_settings *out)
 {
-	*out = (struct config_settings){ .limits = default_limits };
+	*out = (struct config_settings){ .limits = default_limits,
+		                         .history = default_history,
+		                         .guard = default_guard };
 }
 
 /* Makes the array for a list of settings, in the arena of the nodes; NULL with *count 0 where the

@@ -50,6 +50,19 @@ static uint64_t access_hash(uint64_t h, const struct config_access *list, size_t
 	return mix(h, count);
 }
 
+static uint64_t guard_hash(uint64_t h, const struct config_settings *s)
+{
+	const struct config_history *k = &s->history;
+	const struct config_guard *g = &s->guard;
+
+	h = mix(mix(h, (uint64_t)k->versions << 32 | k->age_s), k->bytes);
+	h = mix(h, (uint64_t)g->no_ns << 12 | (uint64_t)g->shrink << 8 | (uint64_t)g->zonemd << 4 |
+	                   (uint64_t)g->size);
+	h = mix(h, (uint64_t)g->shrink_percent << 32 | g->shrink_records);
+	h = mix(mix(h, g->max_records), g->max_bytes);
+	return mix(h, s->follow_lower);
+}
+
 static uint64_t settings_hash(uint64_t seed, const struct config_settings *s)
 {
 	const struct config_limits *m = &s->limits;
@@ -67,7 +80,7 @@ static uint64_t settings_hash(uint64_t seed, const struct config_settings *s)
 	h = mix(h, (uint64_t)m->idle_time_s << 32 | m->min_refresh_s);
 	h = mix(h, (uint64_t)m->max_refresh_s << 32 | m->min_retry_s);
 	h = mix(h, (uint64_t)m->max_retry_s << 32 | m->min_expire_s);
-	return mix(h, m->max_expire_s);
+	return guard_hash(mix(h, m->max_expire_s), s);
 }
 
 static bool access_equal(const struct config_access *a, const struct config_access *b, size_t count)
@@ -103,6 +116,18 @@ static bool limits_equal(const struct config_limits *a, const struct config_limi
 	       a->min_expire_s == b->min_expire_s && a->max_expire_s == b->max_expire_s;
 }
 
+static bool guards_equal(const struct config_settings *a, const struct config_settings *b)
+{
+	const struct config_guard *g = &a->guard, *h = &b->guard;
+
+	return a->history.versions == b->history.versions && a->history.age_s == b->history.age_s &&
+	       a->history.bytes == b->history.bytes && g->no_ns == h->no_ns &&
+	       g->shrink == h->shrink && g->zonemd == h->zonemd && g->size == h->size &&
+	       g->shrink_percent == h->shrink_percent && g->shrink_records == h->shrink_records &&
+	       g->max_records == h->max_records && g->max_bytes == h->max_bytes &&
+	       a->follow_lower == b->follow_lower;
+}
+
 static bool settings_equal(const struct config_settings *a, const struct config_settings *b)
 {
 	if (a->primary_count != b->primary_count ||
@@ -116,7 +141,7 @@ static bool settings_equal(const struct config_settings *a, const struct config_
 	       access_equal(a->allow_notify, b->allow_notify, a->allow_notify_count) &&
 	       access_equal(a->allow_transfer, b->allow_transfer, a->allow_transfer_count) &&
 	       target_equal(a->notify, b->notify, a->notify_count) &&
-	       limits_equal(&a->limits, &b->limits);
+	       limits_equal(&a->limits, &b->limits) && guards_equal(a, b);
 }
 
 /* Copies a list into the configuration's own arena; false beyond its budget. */

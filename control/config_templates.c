@@ -41,6 +41,9 @@ static void read_template(struct config_load *l, const struct node *n)
 		{ "allow-transfer", read_allow_transfer },
 		{ "notify", read_notify },
 		{ "limits", read_limits },
+		{ "history", read_history },
+		{ "guard", read_guard },
+		{ "on-lower-serial", read_on_lower_serial },
 	};
 	struct zone_template t = { .index = UINT32_MAX };
 	struct template_entry e = { .template = &t };

@@ -240,6 +240,9 @@ static const struct setting zone_settings[] = {
 	{ "allow-transfer", read_allow_transfer },
 	{ "notify", read_notify },
 	{ "limits", read_limits },
+	{ "history", read_history },
+	{ "guard", read_guard },
+	{ "on-lower-serial", read_on_lower_serial },
 };
 
 /* Finds the template that the entry names; *out NULL if it names none. */

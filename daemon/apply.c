@@ -12,6 +12,7 @@
 #include "daemon/daemon_p.h"
 #include "daemon/dispatch_p.h"
 #include "daemon/job_p.h"
+#include "zonestore/versions.h"
 
 struct change {
 	struct zone *zone;
@@ -135,6 +136,31 @@ static struct policy_access *make_access(const struct applied *a, const struct c
 	return to;
 }
 
+static_assert((int)CONFIG_OFF == (int)GUARD_OFF && (int)CONFIG_HOLD == (int)GUARD_HOLD &&
+                      (int)CONFIG_REFUSE == (int)GUARD_REFUSE,
+              "the same acts");
+static_assert(CONFIG_VERSIONS_MAX <= VERSIONS_KEPT_MAX, "the store keeps as many");
+
+static void make_guard(struct zone_policy *p, const struct config_settings *s)
+{
+	p->guard = (struct policy_guard){
+		.no_ns = (enum guard_act)s->guard.no_ns,
+		.shrunk = (enum guard_act)s->guard.shrink,
+		.shrink_percent = (uint8_t)s->guard.shrink_percent,
+		.shrink_records = s->guard.shrink_records,
+		.zonemd = (enum guard_act)s->guard.zonemd,
+		.limit = (enum guard_act)s->guard.size,
+		.records_max = s->guard.max_records,
+		.bytes_max = s->guard.max_bytes,
+		.follow_lower = s->follow_lower,
+	};
+	p->history = (struct version_limits){
+		.count = s->history.versions,
+		.age_s = s->history.age_s,
+		.bytes = s->history.bytes,
+	};
+}
+
 static struct zone_policy *make_policy(const struct applied *a, const struct config_settings *s)
 {
 	struct zone_policy *p = zone_policy_new();
@@ -162,6 +188,7 @@ static struct zone_policy *make_policy(const struct applied *a, const struct con
 		.min_expire_s = s->limits.min_expire_s,
 		.max_expire_s = s->limits.max_expire_s,
 	};
+	make_guard(p, s);
 	return p;
 }
 

@@ -19,12 +19,25 @@ static const struct policy_limits limits_default = {
 	.min_expire_s = 3600,
 };
 
+static const struct policy_guard guard_default = {
+	.no_ns = GUARD_REFUSE,
+	.shrunk = GUARD_HOLD,
+	.shrink_percent = 90,
+	.shrink_records = 1000,
+	.zonemd = GUARD_HOLD,
+	.limit = GUARD_REFUSE,
+};
+
+static const struct version_limits history_default = { .count = 20, .age_s = 7 * 86400 };
+
 struct zone_policy *zone_policy_new(void)
 {
 	struct zone_policy *p = mem_zero(1, sizeof(*p));
 
 	atomic_init(&p->refs, 1);
 	p->limits = limits_default;
+	p->guard = guard_default;
+	p->history = history_default;
 	return p;
 }
 
@@ -137,6 +150,19 @@ static bool limits_equal(const struct policy_limits *a, const struct policy_limi
 	       a->min_expire_s == b->min_expire_s && a->max_expire_s == b->max_expire_s;
 }
 
+static bool guards_equal(const struct policy_guard *a, const struct policy_guard *b)
+{
+	return a->no_ns == b->no_ns && a->shrunk == b->shrunk &&
+	       a->shrink_percent == b->shrink_percent && a->shrink_records == b->shrink_records &&
+	       a->zonemd == b->zonemd && a->limit == b->limit && a->records_max == b->records_max &&
+	       a->bytes_max == b->bytes_max && a->follow_lower == b->follow_lower;
+}
+
+static bool histories_equal(const struct version_limits *a, const struct version_limits *b)
+{
+	return a->count == b->count && a->age_s == b->age_s && a->bytes == b->bytes;
+}
+
 bool zone_policy_equal(const struct zone_policy *a, const struct zone_policy *b)
 {
 	return !zone_policy_refetch(a, b) && primaries_look_equal(a, b) &&
@@ -146,7 +172,8 @@ bool zone_policy_equal(const struct zone_policy *a, const struct zone_policy *b)
 	       access_equal(a->allow_notify, b->allow_notify, a->allow_notify_count) &&
 	       access_equal(a->allow_transfer, b->allow_transfer, a->allow_transfer_count) &&
 	       targets_equal(a->notify, b->notify, a->notify_count) &&
-	       limits_equal(&a->limits, &b->limits);
+	       limits_equal(&a->limits, &b->limits) && guards_equal(&a->guard, &b->guard) &&
+	       histories_equal(&a->history, &b->history);
 }
 
 /* Where a key is named, the message was signed with that very key. */

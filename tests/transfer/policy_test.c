@@ -130,6 +130,35 @@ TEST(policy, equal_configurations_are_equal)
 	zone_policy_unref(b);
 }
 
+/* Each guard and limit of history counts, and none of them is a reason to fetch. */
+TEST(policy, sees_a_change_of_every_guard)
+{
+	struct zone_policy *a = zone_policy_new();
+
+	for (unsigned i = 0; i < 12; i++) {
+		struct zone_policy *b = zone_policy_new();
+		struct policy_guard *g = &b->guard;
+
+		cr_expect(zone_policy_equal(a, b));
+		g->no_ns = i == 0 ? GUARD_HOLD : g->no_ns;
+		g->shrunk = i == 1 ? GUARD_OFF : g->shrunk;
+		g->shrink_percent = (uint8_t)(g->shrink_percent - (i == 2));
+		g->shrink_records += i == 3;
+		g->zonemd = i == 4 ? GUARD_REFUSE : g->zonemd;
+		g->limit = i == 5 ? GUARD_HOLD : g->limit;
+		g->records_max += i == 6;
+		g->bytes_max += i == 7;
+		g->follow_lower = i == 8;
+		b->history.count += i == 9;
+		b->history.age_s += i == 10;
+		b->history.bytes += i == 11;
+		cr_expect(not(zone_policy_equal(a, b)), "%u", i);
+		cr_expect(not(zone_policy_refetch(a, b)));
+		zone_policy_unref(b);
+	}
+	zone_policy_unref(a);
+}
+
 TEST(policy, fetches_again_when_primaries_or_keys_change)
 {
 	struct zone_policy *a = policy_new(), *b = policy_new();
