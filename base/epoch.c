@@ -133,10 +133,11 @@ static uint64_t epoch_oldest(struct epoch *e)
 	return oldest;
 }
 
-size_t epoch_collect(struct epoch *e)
+size_t epoch_collect_some(struct epoch *e, size_t max)
 {
 	struct epoch_item *list = NULL;
 	struct epoch_item **end = &list;
+	size_t count = 0;
 	uint64_t oldest;
 
 	if (!atomic_load_explicit(&e->pending, memory_order_acquire)) {
@@ -146,7 +147,7 @@ size_t epoch_collect(struct epoch *e)
 		return 0;
 	}
 	oldest = epoch_oldest(e);
-	while (e->first != NULL && e->first->at <= oldest) {
+	while (e->first != NULL && e->first->at <= oldest && count++ < max) {
 		*end = e->first;
 		end = &e->first->next;
 		e->first = e->first->next;
@@ -158,4 +159,9 @@ size_t epoch_collect(struct epoch *e)
 	}
 	pthread_mutex_unlock(&e->lock);
 	return epoch_run(list);
+}
+
+size_t epoch_collect(struct epoch *e)
+{
+	return epoch_collect_some(e, SIZE_MAX);
 }

@@ -51,3 +51,6 @@ void epoch_retire(struct epoch *e, struct epoch_item *item, void (*free_fn)(stru
 /* Frees what no participant can see any more. Any thread, one at a time does the work; returns how
  * many items were freed. Items may retire others. */
 size_t epoch_collect(struct epoch *e);
+
+/* The same for `max` items at most. */
+size_t epoch_collect_some(struct epoch *e, size_t max);

@@ -2,8 +2,9 @@
  *
  * zonestore/disk.c — the disk thread: what waits goes into one transaction.
  *
- * A transaction takes what there is, in this order: records of zones that are gone, versions, noted
- * timers, nodes that are gone. A version writes the nodes of its trees that have no number yet,
+ * A transaction takes versions first, also those that come while it is filled. Then, as far as that
+ * delays nobody for long, what is not urgent: records of zones that are gone, noted timers, nodes
+ * that are gone. Each of them may cost a page of its own. A version writes the nodes of its trees that have no number yet,
  * children first, and then its zone's record. When the transaction is full in the middle of a tree,
  * the nodes so far are committed and the zone goes to the end of the line: nobody sees nodes that no
  * record names, and the next walk skips them. Nothing is taken off a list before it is durable, so
@@ -19,14 +20,13 @@
 #include "zonestore/store_p.h"
 
 #define TRANSACTION_BYTES   (8U << 20) /* of values; LMDB keeps as many dirty pages for good */
-#define TRANSACTION_COMMITS 10000U
-#define TRANSACTION_NOTES   10000U
-#define TRANSACTION_DROPS   4096U            /* nodes are removed a few at a time */
-#define REPEATS_MAX         40U              /* the map doubles each time */
-#define PACE_NS             (20 * NS_PER_MS) /* between transactions under load */
-#define ASIDE_NS            (2 * NS_PER_S) /* how long notes, removals and drops wait for others */
-#define COLLECT_NS          (20 * NS_PER_MS) /* between looks for memory to free, if busy */
-#define COLLECT_IDLE_NS     (250 * NS_PER_MS)
+#define TRANSACTION_COMMITS STORE_GROUP_MAX
+#define ASIDE_MAX           4096U           /* notes, removals and drops without versions ... */
+#define ASIDE_MAX_NS        (8 * NS_PER_MS) /* ... but not for longer than this */
+#define ASIDE_BESIDE_MAX    512U            /* in a transaction with versions */
+#define ASIDE_BESIDE_NS     (2 * NS_PER_MS)
+#define ASIDE_LOOK          32U /* at the clock, after so many of them */
+#define REPEATS_MAX         40U /* the map doubles each time */
 
 void disk_init(struct store *st)
 {
@@ -51,36 +51,43 @@ void disk_fini(struct store *st)
 	free(d->zone_drops.at);
 }
 
+static void disk_counts_tell(struct store *st)
+{
+	struct disk *d = &st->disk;
+
+	d->counts.drops_waiting = numbers_left(&d->drops) + drops_waiting(&st->drops);
+	pthread_mutex_lock(&d->stats_lock);
+	d->stats_told.disk = d->counts;
+	pthread_mutex_unlock(&d->stats_lock);
+}
+
 void disk_stats_update(struct store *st)
 {
-	struct journal_stats stats;
+	struct disk *d = &st->disk;
+	struct journal_stats journal;
 
-	st->o.journal->ops->stats(st->o.journal, &stats);
-	pthread_mutex_lock(&st->disk.stats_lock);
-	st->disk.stats = stats;
-	pthread_mutex_unlock(&st->disk.stats_lock);
+	st->o.journal->ops->stats(st->o.journal, &journal);
+	pthread_mutex_lock(&d->stats_lock);
+	d->stats_told.journal = journal;
+	pthread_mutex_unlock(&d->stats_lock);
+	disk_counts_tell(st);
 }
 
 /* ---- taking over from the shards ---- */
 
-static void disk_take_drops(struct store *st)
+/* queue.lock is held. */
+static void disk_take_commits(struct store *st)
 {
+	struct store_queue *q = &st->queue;
 	struct disk *d = &st->disk;
-	struct numbers taken;
 
-	pthread_mutex_lock(&st->drops.lock);
-	taken = st->drops.seqs;
-	st->drops.seqs = (struct numbers){ 0 };
-	pthread_mutex_unlock(&st->drops.lock);
-	if (numbers_left(&d->drops) == 0) {
-		free(d->drops.at);
-		d->drops = taken;
-		return;
+	if (q->commits != NULL) {
+		*d->commits_end = q->commits;
+		d->commits_end = q->commits_end;
+		q->commits = NULL;
+		q->commits_end = &q->commits;
+		q->fresh_count = 0;
 	}
-	for (size_t i = 0; i < taken.count; i++) {
-		numbers_add(&d->drops, taken.at[i]);
-	}
-	free(taken.at);
 }
 
 /* Moves everything that waits to the lists of the disk thread. Removals are taken together with the
@@ -93,13 +100,7 @@ static void disk_take(struct store *st)
 	struct removal **removals_end = &d->removals;
 
 	pthread_mutex_lock(&q->lock);
-	if (q->commits != NULL) {
-		*d->commits_end = q->commits;
-		d->commits_end = q->commits_end;
-		q->commits = NULL;
-		q->commits_end = &q->commits;
-		q->fresh_count = 0;
-	}
+	disk_take_commits(st);
 	while (*removals_end != NULL) {
 		removals_end = &(*removals_end)->next;
 	}
@@ -111,11 +112,15 @@ static void disk_take(struct store *st)
 	*notes_end = q->notes;
 	q->notes = NULL;
 	q->aside_since_ns = 0;
+	q->drops_ready = false;
 	pthread_mutex_unlock(&q->lock);
-	disk_take_drops(st);
+	if (numbers_left(&d->drops) == 0) {
+		numbers_fini(&d->drops);
+		d->drops = drops_take(&st->drops);
+	}
 }
 
-static bool disk_has_work(const struct disk *d)
+bool disk_has_work(const struct disk *d)
 {
 	return d->commits != NULL || d->notes != NULL || d->removals != NULL ||
 	       numbers_left(&d->drops) > 0 || numbers_left(&d->zone_drops) > 0;
@@ -131,11 +136,21 @@ struct fill {
 	const struct removal *removals_rest;
 	size_t drops;
 	size_t zone_drops;
+	size_t notes;
+	size_t aside_left; /* how many more of what is not urgent */
+	uint64_t aside_until_ns;
 };
 
-static size_t min_count(size_t a, size_t b)
+/* May one more of what is not urgent go along? */
+static bool fill_aside(const struct store *st, struct fill *f)
 {
-	return a < b ? a : b;
+	if (f->aside_left == 0) {
+		return false;
+	}
+	if (--f->aside_left % ASIDE_LOOK == 0 && env_mono_ns(st->o.env) >= f->aside_until_ns) {
+		f->aside_left = 0;
+	}
+	return true;
 }
 
 static bool disk_full(const struct disk *d)
@@ -205,15 +220,16 @@ static enum err fill_removals(struct store *st, struct fill *f)
 	struct disk *d = &st->disk;
 	const struct removal *r = d->removals;
 
-	for (size_t count = 0; r != NULL && count < TRANSACTION_DROPS; count++, r = r->next) {
+	for (; r != NULL && fill_aside(st, f); r = r->next) {
 		if (r->zone->number != 0) {
 			TRY(ops->drop_zone(st->o.journal, r->zone->number));
 		}
 	}
 	f->removals_rest = r;
-	f->zone_drops = min_count(numbers_left(&d->zone_drops), TRANSACTION_DROPS);
-	for (size_t i = 0; i < f->zone_drops; i++) {
-		TRY(ops->drop_zone(st->o.journal, d->zone_drops.at[d->zone_drops.first + i]));
+	while (f->zone_drops < numbers_left(&d->zone_drops) && fill_aside(st, f)) {
+		uint64_t number = d->zone_drops.at[d->zone_drops.first + f->zone_drops];
+		TRY(ops->drop_zone(st->o.journal, number));
+		f->zone_drops++;
 	}
 	return ERR_OK;
 }
@@ -236,11 +252,24 @@ static struct commit *disk_commit_pop(struct disk *d)
 	return c;
 }
 
+/* The next version; takes those that came meanwhile once the others are done. */
+static struct commit *fill_next(struct store *st)
+{
+	struct disk *d = &st->disk;
+
+	if (d->commits == NULL) {
+		pthread_mutex_lock(&st->queue.lock);
+		disk_take_commits(st);
+		pthread_mutex_unlock(&st->queue.lock);
+	}
+	return d->commits;
+}
+
 static enum err fill_commits(struct store *st, struct fill *f)
 {
 	struct disk *d = &st->disk;
 
-	for (size_t count = 0; d->commits != NULL && count < TRANSACTION_COMMITS; count++) {
+	for (size_t count = 0; count < TRANSACTION_COMMITS && fill_next(st) != NULL; count++) {
 		struct commit *c = d->commits;
 		struct node_handle roots[2];
 		bool whole = true;
@@ -304,12 +333,10 @@ static enum err fill_notes(struct store *st, struct fill *f)
 	struct zone_timers timers;
 	bool whole = true;
 
-	for (size_t count = 0; zone != NULL && count < TRANSACTION_NOTES; count++) {
-		if (disk_full(&st->disk)) {
-			break;
-		}
+	while (zone != NULL && !disk_full(&st->disk) && fill_aside(st, f)) {
 		if (note_read(st, zone, &timers)) {
 			TRY(fill_note(st, zone, &timers, &whole));
+			f->notes++;
 		}
 		if (!whole) {
 			break; /* the next transaction writes the rest of its nodes */
@@ -324,11 +351,20 @@ static enum err fill_drops(struct store *st, struct fill *f)
 {
 	struct disk *d = &st->disk;
 
-	f->drops = min_count(numbers_left(&d->drops), TRANSACTION_DROPS);
-	for (size_t i = 0; i < f->drops; i++) {
-		TRY(st->o.journal->ops->drop_node(st->o.journal, d->drops.at[d->drops.first + i]));
+	while (f->drops < numbers_left(&d->drops) && fill_aside(st, f)) {
+		uint64_t seq = d->drops.at[d->drops.first + f->drops];
+		TRY(st->o.journal->ops->drop_node(st->o.journal, seq));
+		f->drops++;
 	}
 	return ERR_OK;
+}
+
+static void fill_aside_begin(const struct store *st, struct fill *f)
+{
+	bool alone = f->commits == NULL && st->disk.commits == NULL;
+
+	f->aside_left = alone ? ASIDE_MAX : ASIDE_BESIDE_MAX;
+	f->aside_until_ns = env_mono_ns(st->o.env) + (alone ? ASIDE_MAX_NS : ASIDE_BESIDE_NS);
 }
 
 static enum err disk_fill(struct store *st, struct fill *f)
@@ -338,8 +374,9 @@ static enum err disk_fill(struct store *st, struct fill *f)
 	f->notes_rest = st->disk.notes;
 	f->removals_rest = st->disk.removals;
 	st->disk.bytes = 0;
-	TRY(fill_removals(st, f));
 	TRY(fill_commits(st, f));
+	fill_aside_begin(st, f);
+	TRY(fill_removals(st, f));
 	TRY(fill_notes(st, f));
 	return fill_drops(st, f);
 }
@@ -412,10 +449,30 @@ static void removals_done(struct store *st, const struct removal *rest)
 	}
 }
 
+static void disk_count(struct store *st, const struct fill *f)
+{
+	struct disk *d = &st->disk;
+	struct store_disk_stats *counts = &d->counts;
+	uint64_t now = env_mono_ns(st->o.env);
+
+	for (const struct commit *c = f->commits; c != NULL; c = c->next) {
+		bool during = c->since_ns > d->began_ns;
+		counts->updates++;
+		durations_add(&counts->wait, during ? 0 : d->began_ns - c->since_ns);
+		durations_add(&counts->durable, now - c->since_ns);
+	}
+	durations_add(&counts->transactions, now - d->began_ns);
+	counts->notes += f->notes;
+	counts->nodes_written += d->written_count;
+	counts->nodes_dropped += f->drops;
+	counts->value_bytes += d->bytes;
+}
+
 static void disk_succeed(struct store *st, struct fill *f)
 {
 	struct disk *d = &st->disk;
 
+	disk_count(st, f);
 	d->written_count = 0;
 	d->retry_at_ns = 0;
 	notes_done(st, f->notes_rest);
@@ -460,6 +517,7 @@ static void disk_fail(struct store *st, enum err e)
 
 	d->commits = NULL;
 	d->commits_end = &d->commits;
+	d->counts.failures++;
 	d->retry_at_ns = env_mono_ns(st->o.env) + STORE_RETRY_S * NS_PER_S;
 	if (atomic_exchange(&d->failing, (int)e) == ERR_OK) {
 		EVENT(st->o.events, EVENT_STORE_FAILED, F_ERR("error", e));
@@ -471,7 +529,10 @@ static void disk_fail(struct store *st, enum err e)
 static enum err disk_transact(struct store *st, struct fill *f)
 {
 	struct journal *j = st->o.journal;
-	enum err e = j->ops->begin(j);
+	enum err e;
+
+	st->disk.began_ns = env_mono_ns(st->o.env);
+	e = j->ops->begin(j);
 
 	if (e != ERR_OK) {
 		*f = (struct fill){ 0 };
@@ -514,154 +575,22 @@ static void disk_write(struct store *st)
 		disk_stats_update(st);
 	} else {
 		disk_fail(st, e);
+		disk_counts_tell(st);
 	}
 	d->full = d->commits != NULL;
 }
 
-bool store_step(struct store *st)
+bool disk_step(struct store *st)
 {
 	struct disk *d = &st->disk;
-	bool wrote = false;
 
 	disk_take(st);
 	/* A disk that fails is tried again by every new version, and for the rest now and then. */
-	if (d->commits != NULL || (disk_has_work(d) && env_mono_ns(st->o.env) >= d->retry_at_ns)) {
-		epoch_quiet(st->o.epoch, d->participant); /* borrows the noted zones' versions */
-		disk_write(st);
-		epoch_offline(st->o.epoch, d->participant);
-		wrote = true;
+	if (d->commits == NULL && (!disk_has_work(d) || env_mono_ns(st->o.env) < d->retry_at_ns)) {
+		return false;
 	}
-	return epoch_collect(st->o.epoch) > 0 || wrote;
-}
-
-/* ---- the thread ---- */
-
-static uint64_t min_ns(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t max_ns(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-/* When there will be something to write, as things stand. queue.lock is held.
- *
- * Transactions may come in pairs, but in the long run not faster than one each PACE_NS: a single
- * update goes at once, and under load many share a commit. */
-static uint64_t disk_due_ns(const struct store *st)
-{
-	const struct store_queue *q = &st->queue;
-	const struct disk *d = &st->disk;
-	uint64_t due = UINT64_MAX;
-
-	if (q->fresh_count >= TRANSACTION_COMMITS || d->full) {
-		return 0;
-	}
-	if (q->fresh_count > 0 || d->commits != NULL) {
-		due = d->next_commit_ns;
-	}
-	if (q->aside_since_ns != 0) {
-		due = min_ns(due, max_ns(q->aside_since_ns + ASIDE_NS, d->retry_at_ns));
-	}
-	if (disk_has_work(d)) {
-		due = min_ns(due, max_ns(d->next_commit_ns, d->retry_at_ns));
-	}
-	return due;
-}
-
-static struct timespec timespec_of(uint64_t ns)
-{
-	return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_S),
-		                  .tv_nsec = (long)(ns % NS_PER_S) };
-}
-
-/* Waits until there is something to write or to free. False when it is time to stop. */
-static bool disk_wait(struct store *st, uint64_t collect_ns)
-{
-	struct store_queue *q = &st->queue;
-	uint64_t now = env_mono_ns(st->o.env);
-	uint64_t until = now + collect_ns;
-	bool stop;
-
-	pthread_mutex_lock(&q->lock);
-	while (!q->stop) {
-		uint64_t due = min_ns(disk_due_ns(st), until);
-		struct timespec ts = timespec_of(due);
-		now = env_mono_ns(st->o.env);
-		if (due <= now) {
-			break;
-		}
-		q->sleeping = true;
-		pthread_cond_timedwait(&q->wake, &q->lock, &ts);
-		q->sleeping = false;
-	}
-	stop = q->stop;
-	pthread_mutex_unlock(&q->lock);
-	return !stop;
-}
-
-static bool disk_is_due(struct store *st, uint64_t now)
-{
-	bool due;
-
-	pthread_mutex_lock(&st->queue.lock);
-	due = disk_due_ns(st) <= now;
-	pthread_mutex_unlock(&st->queue.lock);
-	return due;
-}
-
-/* Removals and drops come without a wake: they are looked for with the memory. */
-static void disk_round(struct store *st, bool *busy)
-{
-	struct disk *d = &st->disk;
-	uint64_t now = env_mono_ns(st->o.env);
-
-	if (disk_is_due(st, now)) {
-		uint64_t earliest = now >= PACE_NS ? now - PACE_NS : 0;
-		d->next_commit_ns = max_ns(d->next_commit_ns, earliest) + PACE_NS;
-		*busy = store_step(st);
-		return;
-	}
-	*busy = epoch_collect(st->o.epoch) > 0;
-	pthread_mutex_lock(&st->drops.lock);
-	if (st->drops.seqs.count > 0) {
-		pthread_mutex_unlock(&st->drops.lock);
-		pthread_mutex_lock(&st->queue.lock);
-		if (st->queue.aside_since_ns == 0) {
-			st->queue.aside_since_ns = now;
-		}
-		pthread_mutex_unlock(&st->queue.lock);
-		return;
-	}
-	pthread_mutex_unlock(&st->drops.lock);
-}
-
-void store_run(struct store *st, void (*loaded)(void *self), void *self)
-{
-	bool busy = true;
-
-	/* What could not be read is reported and fetched again: the daemon goes on. */
-	if (store_load(st) != ERR_OK) {
-		busy = true;
-	}
-	if (loaded != NULL) {
-		loaded(self);
-	}
-	while (disk_wait(st, busy ? COLLECT_NS : COLLECT_IDLE_NS)) {
-		disk_round(st, &busy);
-	}
-	/* What was accepted is still made durable, unless the disk fails. */
-	do {
-		(void)store_step(st);
-	} while (st->disk.full || (st->disk.notes != NULL && st->disk.retry_at_ns == 0));
-}
-
-void store_stop(struct store *st)
-{
-	pthread_mutex_lock(&st->queue.lock);
-	st->queue.stop = true;
-	pthread_cond_signal(&st->queue.wake);
-	pthread_mutex_unlock(&st->queue.lock);
+	epoch_quiet(st->o.epoch, d->participant); /* borrows the noted zones' versions */
+	disk_write(st);
+	epoch_offline(st->o.epoch, d->participant);
+	return true;
 }

@@ -24,8 +24,10 @@ struct journal;
 typedef enum err (*journal_visit)(void *self, uint64_t key, struct bytes value);
 
 struct journal_stats {
-	uint64_t used_bytes;
-	uint64_t size_bytes;
+	uint64_t used_bytes;    /* what is stored takes */
+	uint64_t size_bytes;    /* of the file: with space to be used again */
+	uint64_t limit_bytes;   /* which it may not exceed */
+	uint64_t written_bytes; /* since the start; 0 if the system does not say */
 	uint64_t commits;
 };
 

@@ -10,12 +10,6 @@
 #include "zonestore/pool_p.h"
 #include "zonestore/store_p.h"
 
-static void numbers_forget(struct numbers *n)
-{
-	free(n->at);
-	*n = (struct numbers){ 0 };
-}
-
 static void removals_forget(struct removal *r)
 {
 	for (; r != NULL; r = r->next) {
@@ -42,11 +36,9 @@ enum err store_reset(struct store *st)
 	TRY(j->ops->reset(j, where, sizeof(where)));
 	EVENT(st->o.events, EVENT_STORE_SET_ASIDE, F_STR("path", where));
 	pool_forget_seqs(st->o.pool);
-	numbers_forget(&d->drops);
-	numbers_forget(&d->zone_drops);
-	pthread_mutex_lock(&st->drops.lock);
-	numbers_forget(&st->drops.seqs);
-	pthread_mutex_unlock(&st->drops.lock);
+	numbers_fini(&d->drops);
+	numbers_fini(&d->zone_drops);
+	drops_forget(&st->drops);
 	d->next_number = 1;
 	/* next_seq goes on: a number that is still on its way to be dropped means no other node. */
 	pthread_mutex_lock(&st->queue.lock);

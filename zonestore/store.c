@@ -10,15 +10,6 @@
 #include "base/hash.h"
 #include "zonestore/store_p.h"
 
-void numbers_add(struct numbers *n, uint64_t v)
-{
-	if (n->count == n->cap) {
-		n->cap = n->cap == 0 ? 64 : 2 * n->cap;
-		n->at = mem_grow(n->at, n->cap * sizeof(*n->at));
-	}
-	n->at[n->count++] = v;
-}
-
 /* ---- life ---- */
 
 /* A node left memory: its place on the disk is free. Any thread. */
@@ -26,9 +17,7 @@ static void store_node_gone(void *self, uint64_t seq)
 {
 	struct store *st = self;
 
-	pthread_mutex_lock(&st->drops.lock);
-	numbers_add(&st->drops.seqs, seq);
-	pthread_mutex_unlock(&st->drops.lock);
+	drops_add(&st->drops, seq);
 }
 
 enum err store_new(const struct store_options *options, struct store **out)
@@ -46,7 +35,7 @@ enum err store_new(const struct store_options *options, struct store **out)
 	pthread_cond_init(&st->queue.wake, &attr);
 	pthread_condattr_destroy(&attr);
 	st->queue.commits_end = &st->queue.commits;
-	pthread_mutex_init(&st->drops.lock, NULL);
+	drops_init(&st->drops);
 	disk_init(st);
 	pool_set_drop_fn(st->o.pool, store_node_gone, st);
 	*out = st;
@@ -98,8 +87,7 @@ void store_free(struct store *st)
 	zone_map_fini(&st->zones);
 	disk_fini(st);
 	st->o.journal->ops->free(st->o.journal);
-	free(st->drops.seqs.at);
-	pthread_mutex_destroy(&st->drops.lock);
+	drops_fini(&st->drops);
 	pthread_cond_destroy(&st->queue.wake);
 	pthread_mutex_destroy(&st->queue.lock);
 	free(st);
@@ -332,6 +320,7 @@ enum err store_commit(struct store *st, struct zone *zone, struct snapshot *snap
 		c->zone = zone;
 		c->snap = snap;
 		c->timers = *timers;
+		c->since_ns = env_mono_ns(st->o.env);
 		c->err = ERR_OK;
 		c->next = NULL;
 		*st->queue.commits_end = c;
@@ -429,6 +418,7 @@ void store_stats(struct store *st, struct store_stats *out)
 	out->commits_waiting = st->queue.commit_count;
 	pthread_mutex_unlock(&st->queue.lock);
 	pthread_mutex_lock(&st->disk.stats_lock);
-	out->journal = st->disk.stats;
+	out->journal = st->disk.stats_told.journal;
+	out->disk = st->disk.stats_told.disk;
 	pthread_mutex_unlock(&st->disk.stats_lock);
 }

@@ -19,8 +19,10 @@
 #include "base/event.h"
 #include "zonestore/builder.h"
 #include "zonestore/journal.h"
+#include "zonestore/store_stats.h"
 
 #define STORE_QUEUE_MAX       65536 /* commits waiting for the disk thread */
+#define STORE_GROUP_MAX       10000 /* of them go into one transaction */
 #define STORE_RETRY_S         5     /* between tries to write after the disk failed */
 #define STORE_SUBSCRIBERS_MAX 8
 
@@ -48,7 +50,8 @@ struct store_options {
 MUST_USE enum err store_new(const struct store_options *options, struct store **out);
 void store_free(struct store *st); /* the disk thread has stopped */
 
-/* The disk thread: loads what the journal has into the zones added so far (calling `loaded` once at
+/* The disk thread, which also starts one that frees what nobody can see any more: loads what the
+ * journal has into the zones added so far (calling `loaded` once at
  * the end), forgets journal zones nobody added, then commits until store_stop(), and what was
  * accepted by then. Until `loaded`, readers find zones and borrow versions as they come in, but no
  * shard notes, commits, adds or removes. Versions that are loaded are not told to subscribers; a
@@ -161,6 +164,7 @@ struct commit {
 	struct zone *zone;
 	struct snapshot *snap;
 	struct zone_timers timers;
+	uint64_t since_ns;
 	enum err err;
 	struct commit *next;
 };
@@ -184,15 +188,3 @@ struct subscriber {
 
 /* Before the shards start. Aborts beyond STORE_SUBSCRIBERS_MAX. */
 void store_subscribe(struct store *st, struct subscriber subscriber);
-
-struct store_stats {
-	struct pool_stats pool;
-	struct journal_stats journal;
-	uint64_t zones;
-	uint64_t zones_loaded;
-	uint64_t commits_waiting;
-	bool loading;
-	bool failing;
-};
-
-void store_stats(struct store *st, struct store_stats *out);

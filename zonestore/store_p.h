@@ -2,8 +2,9 @@
  *
  * zonestore/store_p.h — a zone, and the store's inside: what its files share.
  *
- * store.c is the owner shards' side, disk.c the disk thread's, load.c the disk thread's beginning;
- * zones.c is the table, record.c the form of zones and nodes in the journal. */
+ * store.c is the owner shards' side; the disk thread begins in load.c, disk_run.c says when it
+ * writes, disk.c what, drops.c what it removes. zones.c is the table, record.c the form of zones and
+ * nodes in the journal. */
 #pragma once
 
 #include <pthread.h>
@@ -76,12 +77,24 @@ struct store_queue {
 	bool stop;
 	bool sleeping;           /* the disk thread waits for `wake` */
 	uint64_t aside_since_ns; /* when the oldest note or removal came; 0: none */
+	bool drops_ready;        /* there are nodes to be removed */
 };
 
-/* Nodes that are gone from memory. A lock of its own: builders come here too. */
+/* Nodes that are gone from memory, on their way to be removed from the disk (drops.c). A lock of its
+ * own: builders come here too. */
 struct drops {
 	pthread_mutex_t lock;
-	struct numbers seqs;
+	struct numbers fresh;  /* as they came */
+	struct numbers sorted; /* for the disk thread; nothing is added until it took them */
+};
+
+/* The thread that frees what nobody can see any more (disk_run.c). */
+struct collector {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop;
+	uint64_t drops_since_ns; /* when the first of those that wait was seen; 0: none waits */
 };
 
 /* The disk thread's own. */
@@ -99,6 +112,7 @@ struct disk {
 	struct buffer value;
 	uint64_t next_seq;
 	uint32_t next_number;
+	uint64_t began_ns; /* the open transaction */
 	uint64_t retry_at_ns;
 	uint64_t next_commit_ns; /* paces transactions */
 	bool full;               /* the last transaction had no room for all versions */
@@ -106,8 +120,12 @@ struct disk {
 	_Atomic int failing; /* enum err */
 	_Atomic bool loading;
 	_Atomic uint64_t zones_loaded;
+	struct store_disk_stats counts; /* as they are now */
 	pthread_mutex_t stats_lock;
-	struct journal_stats stats;
+	struct {
+		struct journal_stats journal;
+		struct store_disk_stats disk;
+	} stats_told; /* after the last transaction */
 };
 
 struct store {
@@ -118,9 +136,11 @@ struct store {
 	struct store_queue queue;
 	struct drops drops;
 	struct disk disk;
+	struct collector collector;
 };
 
 void numbers_add(struct numbers *n, uint64_t v);
+void numbers_fini(struct numbers *n); /* empty from then on */
 
 static inline size_t numbers_left(const struct numbers *n)
 {
@@ -145,5 +165,29 @@ void disk_fini(struct store *st);
  * Disk thread, outside of transactions, within a turn of its participant (reset.c). */
 MUST_USE enum err store_reset(struct store *st);
 
-/* Keeps what the journal said last about its size. */
+/* Has store_stats() tell what is so now. Disk thread. */
 void disk_stats_update(struct store *st);
+
+/* Is there anything left that was taken from the shards? */
+bool disk_has_work(const struct disk *d);
+
+/* One transaction, if there is anything to write. False if there was not. */
+bool disk_step(struct store *st);
+
+/* ---- drops.c ---- */
+
+void drops_init(struct drops *drops);
+void drops_fini(struct drops *drops);
+
+/* Adds the number of a node that is gone. Any thread. */
+void drops_add(struct drops *drops, uint64_t seq);
+
+size_t drops_waiting(struct drops *drops);
+
+/* Makes what came ready to be taken, unless something is. One thread: the one that frees. */
+void drops_sort(struct drops *drops);
+
+/* Takes what is ready, ascending; nothing if none is. Disk thread. */
+struct numbers drops_take(struct drops *drops);
+
+void drops_forget(struct drops *drops);

@@ -95,6 +95,24 @@ TEST(epoch, frees_in_order_what_is_old_enough)
 	epoch_free(e);
 }
 
+TEST(epoch, frees_no_more_than_wanted_and_the_rest_later)
+{
+	struct epoch *e = epoch_new();
+	unsigned freed = 0;
+	struct thing t[5];
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		t[i] = (struct thing){ .freed = &freed };
+		epoch_retire(e, &t[i].retire, thing_free);
+	}
+	cr_expect(eq(sz, epoch_collect_some(e, 2), 2));
+	cr_expect(eq(uint, freed, 2));
+	cr_expect(eq(sz, epoch_collect_some(e, 0), 0));
+	cr_expect(eq(sz, epoch_collect_some(e, 3), 3));
+	cr_expect(eq(sz, epoch_collect_some(e, 3), 0));
+	epoch_free(e);
+}
+
 TEST(epoch, a_freed_item_may_retire_another)
 {
 	struct epoch *e = epoch_new();

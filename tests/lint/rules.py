@@ -109,6 +109,7 @@ TESTED_BY = {
     'ring/tcp.c': 'ring/uring_test.c',
     'ring/udp.c': 'ring/uring_test.c',
     'dns/rdata_bitmap.c': 'dns/rdata_test.c',
+    'zonestore/disk_run.c': 'zonestore/store_test.c',
     'zonestore/lmdb_walk.c': 'zonestore/load_test.c',
     'zonestore/reset.c': 'zonestore/load_test.c',
     'dns/rdata_fields.c': 'dns/rdata_test.c',
