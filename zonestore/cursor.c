@@ -9,7 +9,8 @@ struct cursor_state {
 	const uint32_t *links; /* sets of the owner at hand not yet yielded */
 	unsigned sets;
 	unsigned tree;
-	unsigned depth; /* branches on the way to the leaf */
+	unsigned last_tree; /* the walk ends after it */
+	unsigned depth;     /* branches on the way to the leaf */
 	struct {
 		struct node_handle node;
 		unsigned next; /* child to go to next */
@@ -54,7 +55,7 @@ static bool cursor_leaf(const struct snapshot *snap, struct cursor_state *s)
 		}
 		s->depth--;
 	}
-	if (s->tree == 1 || snap->roots[1].n == 0) {
+	if (s->tree == s->last_tree || snap->roots[1].n == 0) {
 		return false;
 	}
 	s->tree = 1;
@@ -68,7 +69,23 @@ void snapshot_cursor_init(struct snapshot_cursor *c, const struct snapshot *snap
 
 	memset(c, 0, sizeof(*c));
 	c->snap = snap;
+	s->last_tree = 1;
 	cursor_down(snap->pool, s, snap->roots[0]);
+}
+
+void snapshot_cursor_init_tree(struct snapshot_cursor *c, const struct snapshot *snap,
+                               unsigned tree)
+{
+	struct cursor_state *s = state_of(c);
+
+	assert(tree < 2);
+	memset(c, 0, sizeof(*c));
+	c->snap = snap;
+	s->tree = tree;
+	s->last_tree = tree;
+	if (snap->roots[tree].n != 0) {
+		cursor_down(snap->pool, s, snap->roots[tree]);
+	}
 }
 
 bool snapshot_cursor_next(struct snapshot_cursor *c, struct rrset *out)

@@ -203,6 +203,12 @@ struct serial snapshot_serial(const struct snapshot *snap)
 	return snap->serial;
 }
 
+/* Every version is served under the serial that its primary gave it. */
+struct serial snapshot_source_serial(const struct snapshot *snap)
+{
+	return snap->serial;
+}
+
 struct name snapshot_apex(const struct snapshot *snap)
 {
 	return (struct name){ snap->apex, snap->apex_len, snap->apex_labels };
@@ -231,6 +237,7 @@ void snapshot_facts(const struct snapshot *snap, struct snapshot_facts *out)
 {
 	*out = (struct snapshot_facts){
 		.serial = snap->serial,
+		.source_serial = snapshot_source_serial(snap),
 		.root = root_id(snap),
 		.records = snap->records,
 		.bytes = snap->bytes,

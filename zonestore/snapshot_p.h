@@ -69,3 +69,7 @@ struct body_handle sets_find(const struct pool *pool, const uint32_t *links, uns
 
 /* Views a body as a record set of `snap`. */
 void rrset_of_body(const struct snapshot *snap, struct body_handle h, struct rrset *out);
+
+/* Begins a walk over the records of one of the two trees alone, which may be empty. */
+void snapshot_cursor_init_tree(struct snapshot_cursor *c, const struct snapshot *snap,
+                               unsigned tree);

@@ -6,7 +6,7 @@
 
 static void expect_hex(const uint8_t *at, size_t len, const char *want)
 {
-	uint8_t text[64];
+	uint8_t text[128];
 	struct writer w = writer_of(text, sizeof(text));
 
 	cr_assert(base16_encode(bytes_of(at, len), &w));
@@ -92,4 +92,31 @@ TEST(digest, wiping_leaves_zeros)
 		cr_expect(eq(u8, secret[i], 0));
 	}
 	cr_expect(eq(u8, secret[sizeof(secret) - 1], 0x5a));
+}
+
+/* FIPS 180-4's examples. */
+TEST(digest, vectors_of_sha384_and_sha512)
+{
+	static const struct {
+		enum digest_long_kind kind;
+		const char *text;
+		const char *want;
+	} cases[] = {
+		{ DIGEST_SHA384, "abc",
+		  "CB00753F45A35E8BB5A03D699AC65007272C32AB0EDED1631A8B605A43FF5BED"
+		  "8086072BA1E7CC2358BAECA134C825A7" },
+		{ DIGEST_SHA512, "abc",
+		  "DDAF35A193617ABACC417349AE20413112E6FA4E89A97EA20A9EEEE64B55D39A"
+		  "2192992A274FC1A836BA3C23A3FEEBBD454D4423643CE80E2A9AC94FA54CA49F" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct bytes text = bytes_str(cases[i].text);
+		uint8_t out[DIGEST_LONG_MAX];
+		struct digest_long d;
+		digest_long_init(&d, cases[i].kind);
+		digest_long_update(&d, bytes_of(text.at, 1));
+		digest_long_update(&d, bytes_of(text.at + 1, text.len - 1));
+		expect_hex(out, digest_long_final(&d, out), cases[i].want);
+	}
 }
