@@ -40,6 +40,7 @@ struct builder {
 	uint32_t soa_ttl;
 	uint32_t difference;
 	uint32_t records_max;
+	bool allow_no_ns;
 	uint64_t records_added;
 	size_t budget_bytes;
 	struct arena arena; /* changes that wait */
@@ -59,6 +60,7 @@ struct builder *builder_new(const struct builder_options *options)
 	b->pool = options->pool;
 	b->budget_bytes = budget;
 	b->records_max = options->records_max == 0 ? UINT32_MAX : options->records_max;
+	b->allow_no_ns = options->allow_no_ns;
 	name_copy(options->apex, &b->apex);
 	arena_init(&b->arena, budget);
 	for (unsigned i = 0; i < SIDES; i++) {
@@ -348,18 +350,10 @@ static enum err side_finish(struct builder *b, struct side *s, struct node_handl
 /* What every zone must have (RFC 1034 §4.2.1). */
 static enum err zone_check(const struct builder *b, struct node_handle names)
 {
-	struct set_kind ns = { (uint32_t)TYPE_NS << 16 };
-	const uint32_t *links;
-	unsigned sets;
-
 	if (b->soa_owner.len == 0) {
 		return ERR_ZONE_NO_SOA;
 	}
-	if (!tree_apex(b->pool, names, &links, &sets) ||
-	    sets_find(b->pool, links, sets, ns).n == 0) {
-		return ERR_ZONE_NO_NS;
-	}
-	return ERR_OK;
+	return b->allow_no_ns || tree_has_ns(b->pool, names) ? ERR_OK : ERR_ZONE_NO_NS;
 }
 
 /* Counts of the new version: the SOA and what the changes came to. */

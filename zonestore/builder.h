@@ -48,6 +48,7 @@ struct builder_options {
 	const struct snapshot *base; /* NULL: from nothing; else referenced until builder_free() */
 	size_t budget_bytes;         /* of scratch memory; 0: 1 GiB */
 	uint32_t records_max;        /* 0: no limit but the format's */
+	bool allow_no_ns;            /* make a version without NS at the apex, too */
 };
 
 struct builder *builder_new(const struct builder_options *options);

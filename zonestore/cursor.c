@@ -70,7 +70,9 @@ void snapshot_cursor_init(struct snapshot_cursor *c, const struct snapshot *snap
 	memset(c, 0, sizeof(*c));
 	c->snap = snap;
 	s->last_tree = 1;
-	cursor_down(snap->pool, s, snap->roots[0]);
+	if (snap->roots[0].n != 0) {
+		cursor_down(snap->pool, s, snap->roots[0]);
+	}
 }
 
 void snapshot_cursor_init_tree(struct snapshot_cursor *c, const struct snapshot *snap,

@@ -100,6 +100,15 @@ struct body_handle sets_find(const struct pool *pool, const uint32_t *links, uns
 	return (struct body_handle){ 0 };
 }
 
+bool tree_has_ns(const struct pool *pool, struct node_handle root)
+{
+	struct set_kind ns = { (uint32_t)TYPE_NS << 16 };
+	const uint32_t *links;
+	unsigned sets;
+
+	return tree_apex(pool, root, &links, &sets) && sets_find(pool, links, sets, ns).n != 0;
+}
+
 struct snapshot *snapshot_new(struct pool *pool, const struct snapshot_parts *parts)
 {
 	size_t len = sizeof(struct snapshot) + parts->apex.len;
@@ -214,6 +223,11 @@ struct name snapshot_apex(const struct snapshot *snap)
 	return (struct name){ snap->apex, snap->apex_len, snap->apex_labels };
 }
 
+bool snapshot_has_ns(const struct snapshot *snap)
+{
+	return tree_has_ns(snap->pool, snap->roots[0]);
+}
+
 void snapshot_roots(const struct snapshot *snap, struct node_handle out[static 2])
 {
 	out[0] = snap->roots[0];
@@ -222,9 +236,12 @@ void snapshot_roots(const struct snapshot *snap, struct node_handle out[static 2
 
 static struct id root_id(const struct snapshot *snap)
 {
-	struct id both[2] = { *node_id(snap->pool, snap->roots[0]) };
+	struct id both[2] = { 0 };
 	struct id out;
 
+	if (snap->roots[0].n != 0) {
+		both[0] = *node_id(snap->pool, snap->roots[0]);
+	}
 	if (snap->roots[1].n == 0) {
 		return both[0];
 	}

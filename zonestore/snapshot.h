@@ -42,6 +42,9 @@ void snapshot_facts(const struct snapshot *snap, struct snapshot_facts *out);
 struct serial snapshot_serial(const struct snapshot *snap);
 struct serial snapshot_source_serial(const struct snapshot *snap);
 
+/* Whether the apex has NS records, without which a zone cannot do (RFC 1034 §4.2.1). */
+bool snapshot_has_ns(const struct snapshot *snap);
+
 /* The apex as this version's SOA spells it. */
 struct name snapshot_apex(const struct snapshot *snap);
 

@@ -13,7 +13,7 @@
 #include "zonestore/tree_p.h"
 
 #define SNAPSHOT_RETIRED     0x80000000U
-#define SNAPSHOT_RECORDS_MIN 2 /* the SOA and an NS */
+#define SNAPSHOT_RECORDS_MIN 1 /* the SOA */
 #define SNAPSHOT_BYTES_MAX   (1ULL << 60)
 #define SOA_NUMBERS_LEN      20U /* serial and four timers at the end of SOA rdata */
 
@@ -24,7 +24,7 @@ struct snapshot {
 	int64_t received_at_s;
 	_Atomic uint32_t refs;
 	struct serial serial;
-	struct node_handle roots[2]; /* names; NSEC3 names */
+	struct node_handle roots[2]; /* names; NSEC3 names; none if there are none */
 	struct body_handle soa;      /* stored form, serial zeroed */
 	struct body_handle primary;  /* family (1), port (2), address (16) */
 	uint32_t records;
@@ -62,6 +62,9 @@ struct snapshot *snapshot_new(struct pool *pool, const struct snapshot_parts *pa
 /* The sets of the apex; false if the tree does not have it. */
 bool tree_apex(const struct pool *pool, struct node_handle root, const uint32_t **links,
                unsigned *sets);
+
+/* True if the apex has NS records. */
+bool tree_has_ns(const struct pool *pool, struct node_handle root);
 
 /* Finds the set of a kind among the `count` at `links`: its handle, or none. */
 struct body_handle sets_find(const struct pool *pool, const uint32_t *links, unsigned count,

@@ -8,6 +8,7 @@
 #include "dns/rdata.h"
 #include "tests/test.h"
 #include "tests/zonestore/model.h"
+#include "zonestore/diff.h"
 
 static const struct builder_origin by_ixfr = { .origin = SNAPSHOT_BY_IXFR };
 
@@ -360,6 +361,72 @@ TEST(builder, keeps_the_rules)
 		snapshot_unref(base);
 		world_fini(&w);
 	}
+}
+
+static unsigned differ(const struct snapshot *have, const struct snapshot *lack)
+{
+	struct rr_scratch *scratch = mem_new(sizeof(*scratch));
+	struct snapshot_diff diff;
+	struct rr rr;
+	unsigned count = 0;
+
+	snapshot_diff_init(&diff, have, lack);
+	while (snapshot_diff_next(&diff, scratch, &rr)) {
+		count++;
+	}
+	free(scratch);
+	return count;
+}
+
+/* A version that a guard is to look at: without NS, or without anything but its SOA. It can be read
+ * as any other, and differences lead to it and from it. */
+static void check_without_ns(struct world *w, const char *const *lines, unsigned records)
+{
+	struct name_buf apex_buf = name_text("x."), below = name_text("a.x.");
+	struct name apex = name_of(&apex_buf);
+	struct builder_options options = { .pool = w->pool, .apex = apex, .allow_no_ns = true };
+	const char *const to_zone[] = { OLD_2, SOA_3, NS, NULL };
+	struct builder *b = builder_new(&options);
+	struct snapshot *base, *snap, *zone;
+	struct snapshot_facts facts;
+	struct owner_view owner;
+
+	cr_assert(eq(int, play_all(b, &apex, (const char *[]){ SOA_1, NS, NULL }, &base), ERR_OK));
+	builder_free(b);
+	options.base = base;
+	b = builder_new(&options);
+	cr_assert(eq(int, play_all(b, &apex, lines, &snap), ERR_OK));
+	builder_free(b);
+	snapshot_facts(snap, &facts);
+	cr_expect(eq(u32, facts.records, records));
+	cr_expect(not(snapshot_has_ns(snap)));
+	cr_expect(snapshot_has_ns(base));
+	cr_expect(not(snapshot_owner(snap, apex, &owner)));
+	cr_expect(eq(int, snapshot_find(snap, apex, false, false).match, SNAPSHOT_EMPTY));
+	cr_expect(eq(int, snapshot_owner(snap, name_of(&below), &owner), records > 1));
+	cr_expect(eq(uint, differ(snap, base), records - 1));
+	cr_expect(eq(uint, differ(base, snap), 1));
+	options.base = snap;
+	options.allow_no_ns = false;
+	b = builder_new(&options);
+	cr_assert(eq(int, play_all(b, &apex, to_zone, &zone), ERR_OK));
+	builder_free(b);
+	cr_expect(eq(uint, differ(zone, snap), 1));
+	cr_expect(snapshot_has_ns(zone));
+	snapshot_unref(zone);
+	snapshot_unref(snap);
+	snapshot_unref(base);
+}
+
+TEST(builder, makes_versions_without_ns_if_asked_to)
+{
+	struct world w;
+
+	world_init(&w, 1);
+	check_without_ns(
+		&w, (const char *[]){ OLD_1, "-@ IN NS ns.test.", SOA_2, "+a IN TXT x", NULL }, 2);
+	check_without_ns(&w, (const char *[]){ OLD_1, "-@ IN NS ns.test.", SOA_2, NULL }, 1);
+	world_fini(&w);
 }
 
 /* The rules hold for large zones as well, whose records go straight into nodes. */

@@ -42,6 +42,55 @@ TEST(snapshot_codec, reads_what_it_wrote)
 	world_fini(&w);
 }
 
+/* A version with nothing but its SOA, or without NS, may have been kept for an operator to see. */
+TEST(snapshot_codec, reads_versions_without_ns)
+{
+	struct world w;
+
+	world_init(&w, 4);
+	for (unsigned i = 0; i < 2; i++) {
+		struct model m;
+		struct builder_options options = { .pool = w.pool, .allow_no_ns = true };
+		struct builder_origin origin = { .origin = SNAPSHOT_BY_AXFR };
+		struct builder *b;
+		struct rr_scratch *scratch = mem_new(sizeof(*scratch));
+		struct rr rr;
+		struct snapshot *snap, *back = NULL;
+		struct id a, c;
+		struct node_handle roots[2];
+		struct buffer octets = { 0 };
+
+		model_init(&m, "example.net.");
+		model_delete(&m, 0);
+		model_grow(&m, &w.fake.env, i == 0 ? 0 : 1);
+		options.apex = name_of(&m.apex);
+		b = builder_new(&options);
+		model_soa(&m, scratch, &rr);
+		cr_assert(eq(int, builder_add(b, &rr), ERR_OK));
+		for (size_t k = 0; k < m.count; k++) {
+			rr = model_view(&m.rrs[k]);
+			cr_assert(eq(int, builder_add(b, &rr), ERR_OK));
+		}
+		cr_assert(eq(int, builder_freeze(b, &origin, &snap), ERR_OK));
+		builder_free(b);
+		snapshot_encode(snap, &octets);
+		snapshot_roots(snap, roots);
+		cr_expect(eq(int, roots[0].n == 0 && roots[1].n == 0, m.count == 0));
+		cr_assert(eq(int, snapshot_decode(w.pool, buffer_bytes(&octets), roots, &back),
+		             ERR_OK));
+		a = world_root(snap);
+		c = world_root(back);
+		cr_expect(id_equal(&a, &c));
+		model_check(&m, back);
+		snapshot_unref(snap);
+		snapshot_unref(back);
+		buffer_fini(&octets);
+		free(scratch);
+		model_fini(&m);
+	}
+	world_fini(&w);
+}
+
 /* Spoilt records are refused or yield a version that can be read; roots must be those named. */
 TEST(snapshot_codec, refuses_spoilt_records)
 {
