@@ -72,7 +72,7 @@ class Farm:
         self.primary_port, self.port = self.case.port(), self.case.port()
         self.primary = Primary(self.case, self.primary_port, kind, max(zones, 1), delegations)
         self.configure(zones > 0)
-        self.daemon = harness.Process(self.case, 'axfarmd', [
+        self.daemon = harness.Process(self.case, 'axfarmd', ['/usr/bin/env'] + options.env + [
             os.path.join(axfarm.BUILD, 'axfarmd'), '-c', self.path('axfarm.yaml')])
         self.wait_loaded(zones)
 
@@ -290,6 +290,8 @@ def main():
     parser.add_argument('--zones', type=int, default=1000000, help='at most, in the other sections')
     parser.add_argument('--delegations', type=int, default=1000000, help='in the large zone')
     parser.add_argument('--restart', action='store_true', help='also measure after a restart')
+    parser.add_argument('--env', action='append', default=[], metavar='NAME=VALUE',
+                        help='for axfarmd: LD_PRELOAD= tries another allocator')
     parser.add_argument('--verbose', action='store_true', help='each round')
     parser.add_argument('--json', metavar='FILE', help='also write the figures there')
     options = parser.parse_args()

@@ -40,6 +40,7 @@
 #define NOTIFY_WINDOW    512U
 #define NOTIFY_AGAIN_MS  1000
 #define LINE_LEN         256
+#define IXFR_CHURN_MAX   500  /* a difference of that much is sent as a whole zone */
 #define TRANSFER_BATCHES 1000 /* messages of one connection in a row */
 
 enum source_kind { SOURCE_TCP, SOURCE_UDP, SOURCE_CONN, SOURCE_INPUT, SOURCE_NOTIFY };
@@ -219,7 +220,7 @@ static void transfer_begin(struct primary *p, struct transfer_out *t, const stru
 	t->to = farm_generation(&p->farm, t->zone);
 	t->part = PART_FIRST_SOA;
 	t->unit = 0;
-	t->whole = q->q.type == TYPE_AXFR || !q->has_serial ||
+	t->whole = q->q.type == TYPE_AXFR || !q->has_serial || p->farm.churn >= IXFR_CHURN_MAX ||
 	           !farm_generation_of(&p->farm, t->zone, q->serial, &t->from);
 }
 
