@@ -30,7 +30,7 @@
 #define MAP_STEP_BYTES (16ULL << 30)         /* the map doubles up to this, then adds it */
 #define DISK_LOW_BYTES (1ULL << 20)          /* a short write with less space left: full */
 #define TABLES_MAX     LMDB_TABLES
-#define REMAP_COMMITS  256
+#define TOUCHED_MAX    256U /* records read or written before the map is let go of */
 #define FILE_MODE      0600
 #define FOLDER_MODE    0700
 
@@ -56,7 +56,7 @@ struct journal_lmdb {
 	bool grow; /* the last transaction met the end of the map */
 	uint64_t commits;
 	uint64_t written_bytes;
-	uint64_t remap_at; /* commits after which the map is let go of */
+	uint64_t touched; /* records, since the map was last let go of */
 	int lock_fd;
 	const struct env *env_of_time; /* for the names of what is set aside */
 	bool guarded;
@@ -392,9 +392,17 @@ static int map_set(struct journal_lmdb *l, uint64_t want)
 
 	if (rc == 0) {
 		l->map_bytes = want;
-		l->remap_at = l->commits + REMAP_COMMITS;
+		l->touched = 0;
 	}
 	return rc;
+}
+
+/* Lets go of the map if much of it may have been touched. No transaction is open. */
+static void map_forget(struct journal_lmdb *l)
+{
+	if (l->touched >= TOUCHED_MAX && map_set(l, l->map_bytes) != 0) {
+		env_close(l); /* the next begin() opens it again */
+	}
 }
 
 /* Grows the map if the next transaction may not fit. No transaction is open. */
@@ -416,10 +424,7 @@ static int map_make_room(struct journal_lmdb *l)
 		l->grow = false;
 	}
 	l->grow = false;
-	if (want == l->map_bytes && l->commits < l->remap_at) {
-		return 0;
-	}
-	return map_set(l, want);
+	return want == l->map_bytes ? 0 : map_set(l, want);
 }
 
 static enum err lmdb_begin(struct journal *j)
@@ -506,6 +511,7 @@ static enum err lmdb_commit(struct journal *j)
 		return e;
 	}
 	l->commits++;
+	map_forget(l);
 	return ERR_OK;
 }
 
@@ -528,6 +534,7 @@ static enum err table_put(struct journal_lmdb *l, MDB_dbi dbi, MDB_val key, stru
 	int rc;
 
 	assert(l->write != NULL);
+	l->touched++;
 	rc = mdb_put(l->write, dbi, &key, &v, flags);
 	return rc == 0 ? ERR_OK : write_failed(l, rc);
 }
@@ -551,6 +558,7 @@ static enum err number_drop(struct journal_lmdb *l, MDB_dbi dbi, uint64_t number
 	int rc;
 
 	assert(l->write != NULL);
+	l->touched++;
 	rc = mdb_del(l->write, dbi, &key, NULL);
 	return rc == 0 || rc == MDB_NOTFOUND ? ERR_OK : write_failed(l, rc);
 }
@@ -560,6 +568,7 @@ static enum err table_get(struct journal_lmdb *l, MDB_dbi dbi, MDB_val key, stru
 	MDB_val value;
 	int rc = read_begin(l);
 
+	l->touched++;
 	if (rc == 0) {
 		rc = mdb_get(l->read, dbi, &key, &value);
 	}
@@ -589,6 +598,7 @@ static enum err table_scan(struct journal_lmdb *l, MDB_dbi dbi, journal_visit vi
 		if ((rc = walk_next(&walk, &key)) != 0) {
 			break;
 		}
+		l->touched++;
 		e = visit(self, walk.last, bytes_of(value.mv_data, value.mv_size));
 		rc = e == ERR_OK ? mdb_cursor_get(cursor, &key, &value, MDB_NEXT) : 0;
 	}
@@ -702,8 +712,14 @@ static void lmdb_free(struct journal *j)
 
 static void lmdb_loaded(struct journal *j)
 {
-	if (lmdb_of(j)->guarded) {
-		guard_unmark(lmdb_of(j)->path);
+	struct journal_lmdb *l = lmdb_of(j);
+
+	if (l->guarded) {
+		guard_unmark(l->path);
+	}
+	read_end(l);
+	if (l->env != NULL) {
+		map_forget(l);
 	}
 }
 
