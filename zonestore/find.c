@@ -8,7 +8,16 @@
  * with the key says where the next one stands, unless both share exactly that much. */
 #include "zonestore/snapshot_p.h"
 
-#define DESCEND_FETCH 512 /* octets of a node that are fetched as soon as it is known */
+#define NODE_FETCH 512 /* octets of a node that are fetched as soon as it is known */
+#define SETS_FETCH 4   /* bodies of an owner that are */
+
+/* Has a node brought near, as much of it as most have. */
+static void node_fetch(const struct node *n)
+{
+	for (size_t line = 0; line < NODE_FETCH; line += 64) {
+		__builtin_prefetch((const uint8_t *)n + line);
+	}
+}
 
 /* The end of a search. */
 struct seek {
@@ -27,22 +36,75 @@ struct seek {
 	uint8_t cut_flags;
 };
 
-/* Walks down to the leaf; *next is the first key of the leaf after it, empty if it is the last. */
+/* Where the leaf after the one found begins; branch NULL: that was the last. */
+struct next_leaf {
+	const struct node *branch;
+	unsigned child;
+};
+
+static struct bytes next_key(struct next_leaf next)
+{
+	return next.branch == NULL ? (struct bytes){ 0 } : branch_key(next.branch, next.child);
+}
+
+/* The last child of `n`, the first left out, whose head is not above `head`; 0 if there is none. */
+static unsigned heads_upto(const struct node *n, uint32_t head)
+{
+	const uint32_t *heads = branch_heads(n);
+	unsigned count = shape_count(n);
+	unsigned upto = 0;
+
+	for (unsigned i = 1; i < count; i++) { /* no early end: this becomes a few instructions */
+		upto += heads[i] <= head;
+	}
+	return upto;
+}
+
+/* The child of a branch in which `key` stands or would stand: the last whose first key is not
+ * greater; the first if all are. */
+static unsigned branch_child(const struct node *n, struct bytes key)
+{
+	unsigned count = shape_count(n);
+	unsigned common = branch_common(n);
+	const uint8_t *second = branch_keys(n) + branch_ends(n)[0];
+	unsigned low = 1;
+	unsigned high;
+	uint32_t head;
+
+	if (key.len < common || !octets_same(key.at, second, common)) {
+		size_t len = key.len < common ? key.len : common;
+		return memcmp(key.at, second, len) > 0 ? count - 1 : 0;
+	}
+	head = key_head(key, common);
+	high = heads_upto(n, head);
+	if (high == 0 || branch_heads(n)[high] != head) {
+		return high;
+	}
+	for (high++; low < high;) { /* where heads are the same, all of the key decides */
+		unsigned middle = (low + high) / 2;
+		if (branch_heads(n)[middle] < head ||
+		    bytes_compare(branch_key(n, middle), key) <= 0) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low - 1;
+}
+
+/* Walks down to the leaf. */
 static const struct node *descend(const struct pool *pool, struct node_handle root,
-                                  struct bytes key, struct bytes *next)
+                                  struct bytes key, struct next_leaf *next)
 {
 	const struct node *n = node_at(pool, root);
 
-	*next = (struct bytes){ 0 };
 	while (shape_level(n) > 0) {
 		unsigned i = branch_child(n, key);
 		if (i + 1 < shape_count(n)) {
-			*next = branch_key(n, i + 1);
+			*next = (struct next_leaf){ n, i + 1 };
 		}
 		n = node_at(pool, (struct node_handle){ n->links[i] });
-		for (size_t line = 0; line < DESCEND_FETCH; line += 64) {
-			__builtin_prefetch((const uint8_t *)n + line);
-		}
+		node_fetch(n);
 	}
 	return n;
 }
@@ -84,7 +146,65 @@ static void seek_note(struct seek *s, const struct leaf_entry *e, const uint32_t
 	}
 }
 
-static void seek_leaf(const struct node *leaf, struct bytes key, struct seek *s)
+/* Notes the owner that was looked for, and has its sets fetched: they are read next. */
+static void seek_found(const struct pool *pool, struct seek *s, const struct leaf_entry *e,
+                       const uint32_t *links)
+{
+	s->exact = true;
+	s->links = links;
+	s->sets = e->sets;
+	s->flags = e->flags;
+	for (unsigned i = 0; i < e->sets && i < SETS_FETCH; i++) {
+		__builtin_prefetch(pool_body(pool, (struct body_handle){ links[i] }));
+	}
+}
+
+/* True if a label ends within the first `len` < 4 octets of a head. */
+static bool head_has_end(uint32_t head, size_t len)
+{
+	uint32_t octets = head | UINT32_MAX >> 8 * len;
+
+	return ((octets - 0x01010101U) & ~octets & 0x80808080U) != 0;
+}
+
+/* Moves the walk on past the last marked owner whose head says that it is before the key, if
+ * there is none above the key among those passed; *common is what the last one shares with it.
+ * Heads end with zeros where keys do, and no label begins with a zero: heads that differ first
+ * differ where the keys do. */
+static void seek_skip(const struct node *leaf, struct bytes key, struct leaf_walk *walk,
+                      size_t *common)
+{
+	unsigned count = leaf_mark_count(shape_count(leaf));
+	const struct leaf_mark *marks = leaf_marks(leaf);
+	struct leaf_walk start;
+	uint32_t head;
+	unsigned before = 0;
+	size_t from;
+	size_t shared;
+
+	if (count == 0 || *common < (from = leaf_common(leaf))) {
+		return;
+	}
+	head = key_head(key, from);
+	for (unsigned i = 0; i < count; i++) { /* no early end: this has no branches */
+		before += marks[i].head < head;
+	}
+	if (before == 0) {
+		return;
+	}
+	marks += before - 1;
+	shared = from + (unsigned)__builtin_clz(marks->head ^ head) / 8;
+	if (head_has_end(head, shared - from)) {
+		return;
+	}
+	start = leaf_walk(leaf);
+	*walk = (struct leaf_walk){ start.at + marks->entry, start.links + marks->sets,
+		                    start.left - before * LEAF_MARK_EVERY - 1 };
+	*common = shared;
+}
+
+static void seek_leaf(const struct pool *pool, const struct node *leaf, struct bytes key,
+                      struct seek *s)
 {
 	struct leaf_walk walk = leaf_walk(leaf);
 	struct leaf_entry e;
@@ -97,7 +217,6 @@ static void seek_leaf(const struct node *leaf, struct bytes key, struct seek *s)
 		if (first) {
 			s->first_common = common;
 			s->first_len = e.rest.len;
-			first = false;
 		}
 		if (order > 0) {
 			s->common_next = common;
@@ -105,14 +224,16 @@ static void seek_leaf(const struct node *leaf, struct bytes key, struct seek *s)
 		}
 		s->common = common;
 		if (order == 0) {
-			s->exact = true;
-			s->links = links;
-			s->sets = e.sets;
-			s->flags = e.flags;
+			seek_found(pool, s, &e, links);
 			return;
 		}
 		if (common == e.shared + e.rest.len) {
 			seek_note(s, &e, links);
+		}
+		if (first) {
+			seek_skip(leaf, key, &walk, &common);
+			s->common = common;
+			first = false;
 		}
 	}
 	s->common_next = SIZE_MAX; /* in another leaf */
@@ -121,16 +242,21 @@ static void seek_leaf(const struct node *leaf, struct bytes key, struct seek *s)
 static void seek(const struct snapshot *snap, unsigned tree, struct bytes key, struct seek *s)
 {
 	const struct node *leaf;
-	struct bytes next;
+	struct next_leaf next = { 0 };
 
-	*s = (struct seek){ 0 };
+	s->exact = false;
+	s->common = 0;
+	s->common_next = 0;
+	s->first_common = 0;
+	s->first_len = 0;
+	s->cut_links = NULL;
 	if (snap->roots[tree].n == 0) {
 		return;
 	}
 	leaf = descend(snap->pool, snap->roots[tree], key, &next);
-	seek_leaf(leaf, key, s);
+	seek_leaf(snap->pool, leaf, key, s);
 	if (s->common_next == SIZE_MAX) {
-		s->common_next = key_common(next, key);
+		s->common_next = key_common(next_key(next), key);
 	}
 }
 
@@ -164,6 +290,7 @@ bool snapshot_owner(const struct snapshot *snap, struct name owner, struct owner
 struct quest {
 	const struct snapshot *snap;
 	struct bytes key;
+	unsigned labels; /* of the name */
 	bool below_cuts;
 	struct snapshot_place *place;
 };
@@ -171,8 +298,11 @@ struct quest {
 static void quest_found(const struct quest *q, enum snapshot_match match, const uint32_t *links,
                         unsigned sets, size_t key_len)
 {
-	unsigned labels = key_labels(bytes_of(q->key.at, key_len)) + q->snap->apex_labels;
+	unsigned labels = q->labels;
 
+	if (key_len < q->key.len) {
+		labels = key_labels(bytes_of(q->key.at, key_len)) + q->snap->apex_labels;
+	}
 	*q->place = (struct snapshot_place){
 		.match = match,
 		.owner = view_of(q->snap, links, sets, 0),
@@ -212,15 +342,27 @@ static bool quest_stops_at(const struct quest *q, size_t len)
 	return s.exact && quest_stops(q, (struct above){ s.links, s.sets, s.flags, len });
 }
 
+/* Octets of the key up to the end of the label that begins at `from`, which is not its end. */
+static size_t label_after(struct bytes key, size_t from)
+{
+	const uint8_t *end = memchr(key.at + from, 0, key.len - from);
+
+	return end == NULL ? key.len : (size_t)(end - key.at) + 1;
+}
+
 /* Looks at the owners above the key that stand before its leaf, the apex first. Only where the
  * leaf's first owner is itself below such a name can there be one. */
 static bool quest_above(const struct quest *q, const struct seek *s)
 {
-	if (q->snap->apex_dname && q->key.len > 0 && quest_stops_at(q, 0)) {
+	if (q->key.len == 0) {
+		return false;
+	}
+	if (q->snap->apex_dname && quest_stops_at(q, 0)) {
 		return true;
 	}
-	for (size_t len = 1; len <= s->first_common && len < q->key.len; len++) {
-		if (q->key.at[len - 1] == 0 && len != s->first_len && quest_stops_at(q, len)) {
+	for (size_t len = label_after(q->key, 0); len <= s->first_common && len < q->key.len;
+	     len = label_after(q->key, len)) {
+		if (len != s->first_len && quest_stops_at(q, len)) {
 			return true;
 		}
 	}
@@ -239,8 +381,9 @@ static bool quest_within(const struct quest *q, const struct seek *s)
 	if (quest_stops(q, first)) {
 		return true;
 	}
-	for (size_t len = s->cut_len + 1; len < q->key.len; len++) {
-		if (q->key.at[len - 1] == 0 && quest_stops_at(q, len)) {
+	for (size_t len = label_after(q->key, s->cut_len); len < q->key.len;
+	     len = label_after(q->key, len)) {
+		if (quest_stops_at(q, len)) {
 			return true;
 		}
 	}
@@ -283,27 +426,30 @@ static size_t label_end(struct bytes key, size_t len)
 static void quest_missing(const struct quest *q, const struct seek *s)
 {
 	size_t common = s->common > s->common_next ? s->common : s->common_next;
-	unsigned labels;
 
 	if (s->common_next < q->key.len) {
 		quest_wildcard(q, label_end(q->key, common));
 		return;
 	}
-	labels = key_labels(q->key) + q->snap->apex_labels;
 	*q->place = (struct snapshot_place){ .match = SNAPSHOT_EMPTY,
-		                             .owner_labels = labels,
-		                             .encloser_labels = labels };
+		                             .owner_labels = q->labels,
+		                             .encloser_labels = q->labels };
 }
 
 struct snapshot_place snapshot_find(const struct snapshot *snap, struct name name, bool at_cut,
                                     bool below_cuts)
 {
 	struct snapshot_place place;
-	struct quest q = { .snap = snap, .below_cuts = below_cuts, .place = &place };
+	struct quest q = {
+		.snap = snap, .labels = name.labels, .below_cuts = below_cuts, .place = &place
+	};
 	struct key key;
 	struct seek s;
 
-	assert(name_within(name, snapshot_apex(snap)));
+	if (snap->roots[0].n != 0) { /* before the key is made: a small zone is one node */
+		node_fetch(node_at(snap->pool, snap->roots[0]));
+	}
+	assert(name.labels >= snap->apex_labels && name.len >= snap->apex_len);
 	key_of_name(name, snap->apex_labels, &key);
 	q.key = key_bytes(&key);
 	seek(snap, 0, q.key, &s);

@@ -55,6 +55,24 @@ unsigned key_wire_len(struct bytes key);
  * NULL is all lower case. True if `a` sorts before `b`. */
 bool key_cases_before(size_t key_len, const uint8_t *a, const uint8_t *b);
 
+/* True if `len` octets are the same: for so few that a call would cost more. */
+static inline bool octets_same(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	size_t i = 0;
+
+	for (; i + 8 <= len; i += 8) {
+		if (load_u64(a + i) != load_u64(b + i)) {
+			return false;
+		}
+	}
+	for (; i < len; i++) {
+		if (a[i] != b[i]) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Octets that both begin with. */
 static inline size_t key_common(struct bytes a, struct bytes b)
 {

@@ -45,46 +45,6 @@ void node_set_seq(struct pool *pool, struct node_handle node, uint64_t seq)
 	atomic_store_explicit(&n->mark, name_max | seq, memory_order_relaxed);
 }
 
-/* Children whose heads are below `head`, and not above it. */
-static void heads_count(const struct node *n, uint32_t head, unsigned *below, unsigned *upto)
-{
-	const uint32_t *heads = branch_heads(n);
-	unsigned count = shape_count(n);
-	unsigned less = 0;
-	unsigned same = 0;
-
-	for (unsigned i = 0; i < count; i++) { /* no early end: this becomes a few instructions */
-		less += heads[i] < head;
-		same += heads[i] == head;
-	}
-	*below = less;
-	*upto = less + same;
-}
-
-unsigned branch_child(const struct node *n, struct bytes key)
-{
-	unsigned common = branch_common(n);
-	struct bytes first = branch_key(n, 0);
-	int order = memcmp(key.at, first.at, key.len < common ? key.len : common);
-	unsigned low;
-	unsigned high;
-
-	if (order != 0 || key.len < common) {
-		return order > 0 ? shape_count(n) - 1 : 0;
-	}
-	heads_count(n, key_head(key, common), &low, &high);
-	/* Those before `low` are not greater, those from `high` on are. */
-	while (low < high) {
-		unsigned middle = (low + high) / 2;
-		if (bytes_compare(branch_key(n, middle), key) <= 0) {
-			low = middle + 1;
-		} else {
-			high = middle;
-		}
-	}
-	return low == 0 ? 0 : low - 1;
-}
-
 struct bytes node_first_key(const struct pool *pool, struct node_handle node)
 {
 	const struct node *n = node_at(pool, node);

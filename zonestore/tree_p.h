@@ -2,12 +2,13 @@
  *
  * zonestore/tree_p.h — nodes in memory: their layout, and how one looks into them.
  *
- *	leaf    struct node  { body handle }...   entries
+ *	leaf    struct node  { body handle }...   { mark }...  entries
  *	branch  struct node  { child handle }...  { head (4) }...  { end of key (2) }...
  *	        octets that all first keys begin with (2)  first keys, one after the other
  *
  * A head is the four octets of a first key after what all of them begin with, as a number (filled
- * up with zeros): comparing heads decides nearly every search.
+ * up with zeros): comparing heads decides nearly every search. The very first key, which for many
+ * branches is the apex's, has none and does not count for what all begin with.
  *
  * An entry is an owner name; entries stand in order of keys (key_p.h), each without what its key
  * shares with the one before. Serialised leaves have the same entries. Its sets are the next body
@@ -15,7 +16,11 @@
  *
  *	shared (1-2)  rest (1-2)  the rest of the key  flags (1)  [sets (2)]  [case bitmap]
  *
- * Lengths below 128 take one octet, others two with the top bit set. */
+ * Lengths below 128 take one octet, others two with the top bit set.
+ *
+ * Every eighth owner of a leaf but the first has a mark, with its head and where the entry after it
+ * stands, so that a search reads a few entries only. After the last mark stands how many octets all
+ * keys of the leaf begin with (2); a leaf without marks does not have it. */
 #pragma once
 
 #include "zonestore/key_p.h"
@@ -82,17 +87,22 @@ static inline const uint16_t *branch_ends(const struct node *n)
 	return (const uint16_t *)(branch_heads(n) + shape_count(n));
 }
 
+/* The first keys of all children. */
+static inline const uint8_t *branch_keys(const struct node *n)
+{
+	return (const uint8_t *)(branch_ends(n) + shape_count(n) + 1);
+}
+
 /* The first key of child `i` of a branch. */
 static inline struct bytes branch_key(const struct node *n, unsigned i)
 {
-	unsigned count = shape_count(n);
 	const uint16_t *ends = branch_ends(n);
 	unsigned from = i == 0 ? 0 : ends[i - 1];
 
-	return bytes_of((const uint8_t *)(ends + count + 1) + from, ends[i] - from);
+	return bytes_of(branch_keys(n) + from, ends[i] - from);
 }
 
-/* Octets that all first keys begin with. */
+/* Octets that all first keys but that of the first child begin with. */
 static inline unsigned branch_common(const struct node *n)
 {
 	return branch_ends(n)[shape_count(n)];
@@ -111,10 +121,6 @@ static inline uint32_t key_head(struct bytes key, size_t at)
 	}
 	return load_u32(octets);
 }
-
-/* The child of a branch in which `key` stands or would stand: the last whose first key is not
- * greater; the first if all are. */
-unsigned branch_child(const struct node *n, struct bytes key);
 
 /* Walks the entries of a leaf, in memory or serialised. */
 struct leaf_entry {
@@ -153,6 +159,43 @@ static inline const uint8_t *entry_read(const uint8_t *at, struct leaf_entry *e)
 	return at;
 }
 
+#define LEAF_MARK_EVERY 8U
+#define LEAF_MARKS_MAX  ((NODE_MAX - 1) / LEAF_MARK_EVERY)
+
+struct leaf_mark {
+	uint32_t head;  /* of the owner's key, after what all keys begin with */
+	uint16_t entry; /* octets of entries up to the next owner's */
+	uint16_t sets;  /* of all owners up to and with this one */
+};
+
+/* What stands before an owner that is not the last of its leaf is below NODE_BYTES_CUT. */
+static_assert(NODE_BYTES_CUT <= UINT16_MAX, "fits a mark");
+
+/* Marks of a leaf of so many owners. */
+static inline unsigned leaf_mark_count(unsigned owners)
+{
+	return (owners - 1) / LEAF_MARK_EVERY;
+}
+
+/* Octets of the marks and of what follows them. */
+static inline size_t leaf_marks_bytes(unsigned owners)
+{
+	unsigned count = leaf_mark_count(owners);
+
+	return count == 0 ? 0 : count * sizeof(struct leaf_mark) + sizeof(uint16_t);
+}
+
+static inline const struct leaf_mark *leaf_marks(const struct node *leaf)
+{
+	return (const struct leaf_mark *)(leaf->links + shape_sets(leaf));
+}
+
+/* Octets that all keys begin with, of a leaf that has marks. */
+static inline unsigned leaf_common(const struct node *leaf)
+{
+	return *(const uint16_t *)(leaf_marks(leaf) + leaf_mark_count(shape_count(leaf)));
+}
+
 struct leaf_walk {
 	const uint8_t *at;     /* next entry */
 	const uint32_t *links; /* its sets */
@@ -161,8 +204,10 @@ struct leaf_walk {
 
 static inline struct leaf_walk leaf_walk(const struct node *leaf)
 {
-	return (struct leaf_walk){ (const uint8_t *)(leaf->links + shape_sets(leaf)), leaf->links,
-		                   shape_count(leaf) };
+	unsigned owners = shape_count(leaf);
+
+	return (struct leaf_walk){ (const uint8_t *)leaf_marks(leaf) + leaf_marks_bytes(owners),
+		                   leaf->links, owners };
 }
 
 /* Yields the next entry and its sets; false at the end. */

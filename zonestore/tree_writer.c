@@ -45,6 +45,7 @@ void tree_writer_fini(struct tree_writer *w)
 	}
 	buffer_fini(&w->octets);
 	buffer_fini(&w->entries);
+	buffer_fini(&w->mark_keys);
 	free(w->sets);
 	*w = (struct tree_writer){ 0 };
 }
@@ -80,11 +81,16 @@ static struct tree_level *level_at(struct tree_writer *w, unsigned k)
 	return w->levels[k];
 }
 
+static struct bytes level_key(const struct tree_level *l, unsigned i)
+{
+	size_t from = i == 0 ? 0 : l->ends[i - 1];
+
+	return bytes_of(l->keys.at + from, l->ends[i] - from);
+}
+
 /* Serialises a branch into w->octets, which is free while no leaf is in the making. */
 static void level_encode(struct tree_writer *w, const struct tree_level *l, unsigned k)
 {
-	unsigned from = 0;
-
 	w->octets.len = 0;
 	buffer_u8(&w->octets, (uint8_t)k);
 	buffer_u8(&w->octets, (uint8_t)l->count);
@@ -93,19 +99,15 @@ static void level_encode(struct tree_writer *w, const struct tree_level *l, unsi
 	}
 	for (unsigned i = 0; i < l->count; i++) {
 		buffer_put(&w->octets, bytes_of(node_id(w->pool, l->children[i])->octets, 16));
-		buffer_u16(&w->octets, (uint16_t)(l->ends[i] - from));
-		buffer_put(&w->octets, bytes_of(l->keys.at + from, l->ends[i] - from));
-		from = l->ends[i];
+		buffer_u16(&w->octets, (uint16_t)level_key(l, i).len);
+		buffer_put(&w->octets, level_key(l, i));
 	}
 }
 
-/* Octets that all first keys of a level begin with: what the first and the last share. */
+/* Octets that all first keys of a level but the first begin with: what second and last share. */
 static size_t level_common(const struct tree_level *l)
 {
-	struct bytes first = bytes_of(l->keys.at, l->ends[0]);
-	size_t from = l->count == 1 ? 0 : l->ends[l->count - 2];
-
-	return key_common(first, bytes_of(l->keys.at + from, l->ends[l->count - 1] - from));
+	return l->count == 1 ? 0 : key_common(level_key(l, 1), level_key(l, l->count - 1));
 }
 
 static size_t branch_bytes(const struct tree_level *l)
@@ -123,7 +125,6 @@ static struct node_handle level_make(struct tree_writer *w, struct tree_level *l
 	uint32_t *heads = n->links + l->count;
 	uint16_t *ends = (uint16_t *)(heads + l->count);
 	size_t common = level_common(l);
-	size_t from = 0;
 
 	n->id = *id;
 	atomic_init(&n->mark, (uint64_t)l->name_max << 56);
@@ -131,9 +132,8 @@ static struct node_handle level_make(struct tree_writer *w, struct tree_level *l
 	n->shape = k | l->count << 4;
 	for (unsigned i = 0; i < l->count; i++) {
 		n->links[i] = l->children[i].n;
-		heads[i] = key_head(bytes_of(l->keys.at + from, l->ends[i] - from), common);
+		heads[i] = i == 0 ? 0 : key_head(level_key(l, i), common);
 		ends[i] = l->ends[i];
-		from = l->ends[i];
 	}
 	ends[l->count] = (uint16_t)common;
 	if (l->keys.len > 0) {
@@ -216,18 +216,58 @@ static void leaf_bodies(struct tree_writer *w, uint32_t *links)
 	}
 }
 
+/* Notes the owner just put, if it is one that has a mark. */
+static void mark_note(struct tree_writer *w, struct bytes key)
+{
+	struct leaf_mark *m;
+
+	if (w->owners == 0 || w->owners % LEAF_MARK_EVERY != 0) {
+		return;
+	}
+	buffer_put(&w->mark_keys, key);
+	m = &w->marks[w->owners / LEAF_MARK_EVERY - 1];
+	m->head = (uint32_t)w->mark_keys.len;
+	m->entry = (uint16_t)w->entries.len;
+	m->sets = (uint16_t)w->set_count;
+}
+
+/* Writes the marks at `out`. */
+static void marks_put(const struct tree_writer *w, uint8_t *out)
+{
+	unsigned count = leaf_mark_count(w->owners);
+	uint16_t common;
+	size_t from = 0;
+	struct leaf_entry first;
+
+	if (count == 0) {
+		return;
+	}
+	(void)entry_read(w->entries.at, &first);
+	common = (uint16_t)key_common(first.rest, bytes_of(w->last, w->last_len));
+	for (unsigned i = 0; i < count; i++) {
+		struct leaf_mark m = w->marks[i];
+		struct bytes key = bytes_of(w->mark_keys.at + from, m.head - from);
+		from = m.head;
+		m.head = key_head(key, common);
+		memcpy(out + i * sizeof(m), &m, sizeof(m));
+	}
+	memcpy(out + count * sizeof(struct leaf_mark), &common, sizeof(common));
+}
+
 static struct node_handle leaf_make(struct tree_writer *w, const struct id *id)
 {
 	size_t links = w->set_count * sizeof(uint32_t);
+	size_t before = sizeof(struct node) + links + leaf_marks_bytes(w->owners);
 	uint32_t handle = load_u32(id->octets);
-	struct node *n = (void *)piece(w, sizeof(*n) + links + w->entries.len, &handle);
+	struct node *n = (void *)piece(w, before + w->entries.len, &handle);
 
 	n->id = *id;
 	atomic_init(&n->mark, (uint64_t)w->name_max << 56);
 	atomic_init(&n->refs, 1);
 	n->shape = w->owners << 4 | (uint32_t)w->set_count << 11;
 	leaf_bodies(w, n->links);
-	memcpy((uint8_t *)n + sizeof(*n) + links, w->entries.at, w->entries.len);
+	marks_put(w, (uint8_t *)n + sizeof(*n) + links);
+	memcpy((uint8_t *)n + before, w->entries.at, w->entries.len);
 	return pool_node_add(w->pool, handle);
 }
 
@@ -248,6 +288,7 @@ static void leaf_close(struct tree_writer *w)
 	w->name_max = 0;
 	w->octets.len = 0;
 	w->entries.len = 0;
+	w->mark_keys.len = 0;
 	level_add(w, 1, node);
 }
 
@@ -307,6 +348,7 @@ void tree_writer_owner(struct tree_writer *w, struct bytes key, const uint8_t *c
 		w->name_max = max(w->name_max, body_name_max(octets.at));
 		buffer_put(&w->octets, octets);
 	}
+	mark_note(w, key);
 	w->owners++;
 	if (node_ends(key, 0, w->owners, w->octets.len)) {
 		leaf_close(w);

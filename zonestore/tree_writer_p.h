@@ -27,6 +27,8 @@ struct tree_writer {
 	struct leaf_set *sets; /* its sets, in order */
 	size_t set_count;
 	size_t set_cap;
+	struct leaf_mark marks[LEAF_MARKS_MAX]; /* heads: where the keys end in mark_keys */
+	struct buffer mark_keys;
 	unsigned owners;
 	unsigned name_max;
 	unsigned last_len; /* key of the last owner */
