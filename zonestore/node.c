@@ -2,7 +2,7 @@
  *
  * zonestore/node.c — looking into nodes. */
 #include "base/hash.h"
-#include "zonestore/tree_p.h"
+#include "zonestore/leaf_p.h"
 
 #define SEQ_MASK ((1ULL << 56) - 1)
 

@@ -9,8 +9,8 @@
  * bodies and nodes in it. */
 #pragma once
 
+#include "zonestore/leaf_p.h"
 #include "zonestore/pool_p.h"
-#include "zonestore/tree_p.h"
 
 #define SNAPSHOT_RETIRED     0x80000000U
 #define SNAPSHOT_RECORDS_MIN 1 /* the SOA */

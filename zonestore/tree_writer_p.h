@@ -9,7 +9,7 @@
  * Ownership: init/fini; holds references to the nodes it made until finish hands out the root. */
 #pragma once
 
-#include "zonestore/tree_p.h"
+#include "zonestore/leaf_p.h"
 
 /* A record set to write: its body's octets (borrowed for the call), and its handle if the body is
  * in the pool already and held by someone. */
