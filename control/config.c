@@ -144,6 +144,19 @@ enum err config_load(const char *path, struct config *out, struct config_errors 
 	return config_load_from(&host, path, out, errors);
 }
 
+void config_forget_zones(struct config *c)
+{
+	free(c->zones);
+	free(c->zone_names);
+	free(c->zone_index);
+	c->zones = NULL;
+	c->zone_count = 0;
+	c->zone_names = NULL;
+	c->zone_names_len = 0;
+	c->zone_index = NULL;
+	c->zone_index_cap = 0;
+}
+
 void config_fini(struct config *c)
 {
 	if (c->key_count > 0) {
@@ -152,9 +165,7 @@ void config_fini(struct config *c)
 	free(c->keys);
 	free(c->primaries);
 	free(c->settings);
-	free(c->zones);
-	free(c->zone_names);
-	free(c->zone_index);
+	config_forget_zones(c);
 	arena_fini(&c->arena);
 	*c = (struct config){ 0 };
 }

@@ -136,6 +136,9 @@ MUST_USE enum err config_load_from(const struct config_host *host, const char *p
 
 void config_fini(struct config *c);
 
+/* Forgets the zones, once they are known elsewhere: there are none any more. */
+void config_forget_zones(struct config *c);
+
 /* Prints a line for each error ("error: ...") and each warning ("warning: ..."). */
 void config_errors_print(const struct config_errors *errors, FILE *to);
 

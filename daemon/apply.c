@@ -365,7 +365,7 @@ static void remove_zones(const struct applied *old, const struct applied *a, str
 {
 	for (size_t i = 0; old != NULL && i < old->zone_count; i++) {
 		size_t index;
-		if (!config_zone_find(a->config, config_zone_name(old->config, i), &index)) {
+		if (!config_zone_find(a->config, zone_apex(old->zones[i]), &index)) {
 			count->removed++;
 			batch_add(batches, old->zones[i], NULL);
 		}
@@ -381,6 +381,7 @@ static enum err apply_zones(struct daemon *d, struct applied *a, struct applied 
 	epoch_quiet(d->epoch, d->apply_slot);
 	e = add_zones(d, a, batches, count);
 	remove_zones(old, a, batches, count);
+	config_forget_zones(a->config); /* the store has them, with their policies */
 	epoch_offline(d->epoch, d->apply_slot);
 	atomic_store_explicit(&d->applied, a, memory_order_release);
 	if (atomic_load(&d->loaded)) {
@@ -547,7 +548,8 @@ enum err daemon_start_engines(struct daemon *d)
 		batches[i] = batch_new(); /* also for a shard without zones: some may come */
 	}
 	for (size_t i = 0; i < a->zone_count; i++) {
-		batch_add(batches, a->zones[i], a->policies[a->config->zones[i].settings]);
+		struct zone_policy *policy = (struct zone_policy *)zone_policy(a->zones[i]);
+		batch_add(batches, a->zones[i], policy);
 	}
 	e = batches_run(d, batches);
 	pthread_rwlock_unlock(&d->apply_lock);

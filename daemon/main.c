@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <libgen.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,9 @@
 #define ADDRESS_WAIT_MS 3000 /* for a process that just died to let go of its addresses */
 #define ADDRESS_LOOK_MS 20
 #define WHY_MAX         512
+
+#define MALLOC_LARGE_BYTES (128 << 10)
+#define MALLOC_ARENAS      2
 
 static const char usage[] =
 	"axfarmd " AXFARM_VERSION " - keeps secondary DNS zones in step with their primaries\n"
@@ -285,7 +289,7 @@ static enum err daemon_start(struct daemon *d, struct config *config, char *why)
 		EVENT(&d->events, EVENT_LISTENING, F_ADDR("address", &config->listen[i]));
 	}
 	EVENT(&d->events, EVENT_STARTED, F_STR("version", AXFARM_VERSION),
-	      F_UINT("workers", d->shard_count), F_UINT("zones", config->zone_count));
+	      F_UINT("workers", d->shard_count), F_UINT("zones", store_zone_count(d->store)));
 	return ERR_OK;
 }
 
@@ -445,11 +449,22 @@ static int run(const char *config_path)
 	return status;
 }
 
+/* What is large goes back to the system when it is freed, and threads share a few arenas: glibc would
+ * raise the first limit by itself, and give every worker an arena of its own, in which what is left over
+ * after a million transfers stays. */
+static void malloc_settle(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, MALLOC_LARGE_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, MALLOC_LARGE_BYTES);
+	(void)mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments args = { 0 };
 	int status = arguments_read(argc, argv, &args);
 
+	malloc_settle();
 	if (status >= 0) {
 		return status;
 	}

@@ -163,6 +163,24 @@ TEST(config, reads_json)
 	config_fini(&c);
 }
 
+TEST(config, forgets_its_zones_and_nothing_else)
+{
+	struct config c;
+	struct name_buf name;
+	size_t at;
+
+	load_good("primaries: [{name: p, addresses: [192.0.2.1]}]\n"
+	          "zones: [{name: a.example, primaries: [p]}]\n",
+	          &c);
+	cr_assert(eq(int, name_parse(bytes_str("a.example."), NULL, &name), ERR_OK));
+	cr_expect(config_zone_find(&c, name_of(&name), &at));
+	config_forget_zones(&c);
+	cr_expect(not(config_zone_find(&c, name_of(&name), &at)));
+	cr_expect(eq(sz, c.zone_count, 0));
+	cr_expect(eq(sz, c.primary_count, 1));
+	config_fini(&c);
+}
+
 TEST(config, takes_sections_in_any_order)
 {
 	struct config c;
