@@ -164,6 +164,7 @@ static enum err open_store(struct daemon *d, const struct config *config, char *
 		                         .events = &d->events,
 		                         .epoch = d->epoch,
 		                         .shard_count = d->shard_count,
+		                         .engine_bytes = transfer_zone_bytes(),
 		                         .post = shard_post_task,
 		                         .post_self = d };
 	enum err e = journal_lmdb_new(&journal_options, &options.journal, why, WHY_MAX);

@@ -45,7 +45,7 @@ void attempt_end(struct refresh *z)
 
 static void on_serial(struct refresh *z, const struct addr *primary, struct serial serial)
 {
-	struct serial have = snapshot_serial(zone_newest(z->zone));
+	struct serial have = snapshot_serial(zone_newest(refresh_zone(z)));
 
 	if (serial_equal(serial, have)) {
 		refresh_no_news(z, primary);
@@ -87,11 +87,11 @@ static enum err ask(struct refresh *z)
 {
 	struct soa_query_options options = { .to = z->primary->addr,
 		                             .from = z->primary->source,
-		                             .apex = zone_apex(z->zone),
+		                             .apex = zone_apex(refresh_zone(z)),
 		                             .key = z->primary->key,
 		                             .done = on_soa };
 
-	assert(zone_newest(z->zone) != NULL);
+	assert(zone_newest(refresh_zone(z)) != NULL);
 	z->query = mem_zero(1, sizeof(*z->query));
 	z->query->owner = z;
 	refresh_move(z, REFRESH_ASKING);
@@ -105,7 +105,7 @@ static void commit_over(struct refresh *z, enum err e)
 {
 	struct pull *p = z->pull;
 	struct transfer *t = z->t;
-	struct zone *zone = z->zone;
+	struct zone *zone = refresh_zone(z);
 
 	z->pull = NULL;
 	t->committing--;
@@ -145,13 +145,13 @@ static void on_commit(struct commit *c, enum err e)
 static void commit_try(struct refresh *z)
 {
 	struct pull *p = z->pull;
-	struct zone_timers timers = zone_timers(z->zone);
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 	enum err e;
 
-	p->was_failing = timers.failing_since_s != 0 || zone_expired(z->zone);
+	p->was_failing = timers.failing_since_s != 0 || zone_expired(refresh_zone(z));
 	p->delay_ms = refresh_timers_fresh(z, p->snap, &timers);
 	p->commit.done = on_commit;
-	e = store_commit(z->t->options.store, z->zone, p->snap, &timers, &p->commit);
+	e = store_commit(z->t->options.store, refresh_zone(z), p->snap, &timers, &p->commit);
 	if (e == ERR_BUSY && ++p->commit_tries < COMMIT_TRIES_MAX) {
 		io_timer_set(p->io, &p->timer, io_now_ns(p->io) + COMMIT_AGAIN_MS * NS_PER_MS);
 		return;
@@ -260,9 +260,9 @@ static void on_pull(struct pull *p)
 static enum err pull(struct refresh *z)
 {
 	struct session_options options = {
-		.apex = zone_apex(z->zone),
+		.apex = zone_apex(refresh_zone(z)),
 		.pool = z->t->options.pool,
-		.have = zone_newest(z->zone),
+		.have = zone_newest(refresh_zone(z)),
 		.kind = z->method == REFRESH_BY_IXFR ? SESSION_IXFR : SESSION_AXFR,
 		.force = (z->serves & (WANT_WHOLE | WANT_REFETCH)) != 0,
 		.id = (uint16_t)env_random_u32(z->t->io->env),
@@ -283,7 +283,7 @@ static enum err pull(struct refresh *z)
 static bool spared(const struct refresh *z)
 {
 	bool told = z->lane == LANE_NOTIFY && z->tried == 0;
-	bool fallback = z->method == REFRESH_BY_AXFR && zone_newest(z->zone) != NULL &&
+	bool fallback = z->method == REFRESH_BY_AXFR && zone_newest(refresh_zone(z)) != NULL &&
 	                (z->serves & (WANT_WHOLE | WANT_REFETCH)) == 0;
 
 	return primary_down(z->primary) && z->lane != LANE_OPERATOR && !told && !fallback;

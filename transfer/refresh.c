@@ -30,7 +30,7 @@ void refresh_move(struct refresh *z, enum refresh_state to)
 
 const struct zone_policy *refresh_policy(const struct refresh *z)
 {
-	return zone_policy(z->zone);
+	return zone_policy(refresh_zone(z));
 }
 
 static int64_t wall_s(const struct refresh *z)
@@ -80,7 +80,7 @@ static uint64_t expire_ns(const struct refresh *z, const struct zone_timers *tim
 {
 	int64_t left = timers->expire_at_s - wall_s(z);
 
-	if (timers->expire_at_s == 0 || zone_expired(z->zone)) {
+	if (timers->expire_at_s == 0 || zone_expired(refresh_zone(z))) {
 		return DUE_NEVER;
 	}
 	return io_now_ns(z->t->io) + (left > 0 ? (uint64_t)left * NS_PER_S : 0);
@@ -89,7 +89,7 @@ static uint64_t expire_ns(const struct refresh *z, const struct zone_timers *tim
 /* Has the zone wake up after `delay_ms` (DUE_NEVER: never), or for its expiry if that is earlier. */
 static void wait_for(struct refresh *z, uint64_t delay_ms)
 {
-	struct zone_timers timers = zone_timers(z->zone);
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 	uint64_t expire = expire_ns(z, &timers);
 	uint64_t at =
 		delay_ms == DUE_NEVER ? DUE_NEVER : io_now_ns(z->t->io) + delay_ms * NS_PER_MS;
@@ -100,7 +100,7 @@ static void wait_for(struct refresh *z, uint64_t delay_ms)
 /* Goes by what the timers say, after a wake-up for something else. */
 static void wait_on(struct refresh *z)
 {
-	struct zone_timers timers = zone_timers(z->zone);
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 	int64_t left = timers.refresh_at_s - wall_s(z);
 
 	if (primary_count(refresh_policy(z)) == 0 || z->state != REFRESH_IDLE) {
@@ -119,6 +119,7 @@ void refresh_enqueue(struct refresh *z)
 	assert(z->primary == NULL);
 	z->primary = primary_get(&z->t->primaries, &p->addr, &p->source, p->key);
 	refresh_move(z, REFRESH_QUEUED);
+	link_init(&z->link);
 	primary_enqueue(z->primary, job_of(z), z->lane, &z->link);
 	wait_for(z, DUE_NEVER);
 }
@@ -136,7 +137,7 @@ static enum refresh_method method_first(const struct refresh *z)
 {
 	uint8_t wants = z->wants | z->serves;
 
-	if (zone_newest(z->zone) == NULL || (wants & (WANT_WHOLE | WANT_REFETCH)) != 0) {
+	if (zone_newest(refresh_zone(z)) == NULL || (wants & (WANT_WHOLE | WANT_REFETCH)) != 0) {
 		return REFRESH_BY_AXFR;
 	}
 	return (wants & (WANT_NEWS | WANT_REFRESH)) != 0 ? REFRESH_BY_IXFR : REFRESH_BY_SOA;
@@ -145,10 +146,10 @@ static enum refresh_method method_first(const struct refresh *z)
 /* Where a round waits that nobody asked for. */
 static enum lane lane_due(const struct refresh *z)
 {
-	struct zone_timers timers = zone_timers(z->zone);
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 	int64_t whole = timers.expire_at_s - timers.refreshed_at_s;
 
-	if (zone_newest(z->zone) == NULL) {
+	if (zone_newest(refresh_zone(z)) == NULL) {
 		return LANE_FIRST;
 	}
 	if (timers.expire_at_s != 0 && (timers.expire_at_s - wall_s(z)) * 4 < whole) {
@@ -207,7 +208,7 @@ static void give_up(struct refresh *z)
 /* The notified serial has come, or nothing is known of it. */
 static bool news_satisfied(const struct refresh *z, uint8_t set)
 {
-	const struct snapshot *have = zone_newest(z->zone);
+	const struct snapshot *have = zone_newest(refresh_zone(z));
 
 	return (set & WANT_SERIAL) == 0 ||
 	       (have != NULL && !serial_newer(z->notified, snapshot_serial(have)));
@@ -263,12 +264,12 @@ uint64_t refresh_timers_fresh(const struct refresh *z, const struct snapshot *sn
 /* The zone is in step: serve it, forget failures. */
 static void recovered(struct refresh *z, bool was_failing)
 {
-	bool was_expired = zone_expired(z->zone);
+	bool was_expired = zone_expired(refresh_zone(z));
 
 	z->failures = 0;
 	z->serves = 0;
 	if (was_expired) {
-		zone_set_expired(z->zone, false);
+		zone_set_expired(refresh_zone(z), false);
 	}
 	if (was_failing || was_expired) {
 		refresh_event_recovered(z);
@@ -278,7 +279,7 @@ static void recovered(struct refresh *z, bool was_failing)
 /* A primary has what we have. */
 static void confirmed(struct refresh *z)
 {
-	struct zone_timers timers = zone_timers(z->zone);
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 	bool was_failing = timers.failing_since_s != 0;
 	uint64_t delay_ms;
 
@@ -287,7 +288,7 @@ static void confirmed(struct refresh *z)
 	    news_satisfied(z, z->wants)) {
 		z->wants &= (uint8_t) ~(WANT_NEWS | WANT_SERIAL);
 	}
-	delay_ms = refresh_timers_fresh(z, zone_newest(z->zone), &timers);
+	delay_ms = refresh_timers_fresh(z, zone_newest(refresh_zone(z)), &timers);
 	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves)) {
 		/* No primary has what was announced, yet: look again soon, but no one was wrong. */
 		uint32_t soon_s = schedule_backoff_s(&refresh_policy(z)->limits, 1);
@@ -297,7 +298,7 @@ static void confirmed(struct refresh *z)
 			timers.refresh_at_s = wall_s(z) + (int64_t)(delay_ms / 1000);
 		}
 	}
-	store_note(z->t->options.store, z->zone, &timers);
+	store_note(z->t->options.store, refresh_zone(z), &timers);
 	recovered(z, was_failing);
 	go_on(z, delay_ms);
 }
@@ -306,7 +307,7 @@ static void confirmed(struct refresh *z)
  * NOTIFYs does not become one of attempts. */
 static void round_wanted(struct refresh *z)
 {
-	struct zone_timers timers = zone_timers(z->zone);
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 
 	if (z->failures > 0 && timers.last_error_at_s == wall_s(z)) {
 		wait_for(z, WANTED_AGAIN_MS);
@@ -322,7 +323,8 @@ static uint64_t retry_ms(const struct refresh *z)
 	struct schedule s;
 	uint32_t wait_s = schedule_backoff_s(&refresh_policy(z)->limits, z->failures);
 
-	if (schedule_of(z, zone_newest(z->zone), &s) && (z->wants == 0 || s.retry_s < wait_s)) {
+	if (schedule_of(z, zone_newest(refresh_zone(z)), &s) &&
+	    (z->wants == 0 || s.retry_s < wait_s)) {
 		wait_s = s.retry_s;
 	}
 	return schedule_delay_ms(z->t->io->env, wait_s);
@@ -332,7 +334,7 @@ static uint64_t retry_ms(const struct refresh *z)
  * wish to try; what came meanwhile is tried at once. */
 static void round_failed(struct refresh *z)
 {
-	struct zone_timers timers = zone_timers(z->zone);
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 	bool again = z->wants != 0;
 	uint64_t delay_ms;
 
@@ -344,7 +346,7 @@ static void round_failed(struct refresh *z)
 	timers.failing_since_s = timers.failing_since_s != 0 ? timers.failing_since_s : wall_s(z);
 	timers.notified = (z->wants & WANT_NEWS) != 0;
 	note_error(z, &timers);
-	store_note(z->t->options.store, z->zone, &timers);
+	store_note(z->t->options.store, refresh_zone(z), &timers);
 	refresh_move(z, REFRESH_IDLE);
 	if (again) {
 		round_wanted(z);
@@ -371,7 +373,7 @@ void refresh_attempt_failed(struct refresh *z, enum err e)
  * others may have it. */
 void refresh_no_news(struct refresh *z, const struct addr *primary)
 {
-	const struct snapshot *have = zone_newest(z->zone);
+	const struct snapshot *have = zone_newest(refresh_zone(z));
 
 	refresh_event_current(z, primary, snapshot_serial(have));
 	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves) &&
@@ -387,7 +389,7 @@ void refresh_no_news(struct refresh *z, const struct addr *primary)
 
 void refresh_committed(struct refresh *z, uint64_t delay_ms, bool was_failing)
 {
-	struct zone_timers timers = zone_timers(z->zone);
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 	uint8_t news = WANT_NEWS | WANT_SERIAL;
 
 	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves)) {
@@ -397,7 +399,7 @@ void refresh_committed(struct refresh *z, uint64_t delay_ms, bool was_failing)
 	}
 	if (timers.notified != ((z->wants & WANT_NEWS) != 0)) {
 		timers.notified = !timers.notified;
-		store_note(z->t->options.store, z->zone, &timers);
+		store_note(z->t->options.store, refresh_zone(z), &timers);
 	}
 	refresh_move(z, REFRESH_IDLE);
 	recovered(z, was_failing);
@@ -415,9 +417,9 @@ void refresh_commit_failed(struct refresh *z, enum err e)
 
 static void expire(struct refresh *z)
 {
-	const struct snapshot *snap = zone_newest(z->zone);
+	const struct snapshot *snap = zone_newest(refresh_zone(z));
 
-	zone_set_expired(z->zone, true);
+	zone_set_expired(refresh_zone(z), true);
 	if (snap != NULL) {
 		refresh_event_expired(z, snapshot_serial(snap));
 	}
@@ -426,12 +428,12 @@ static void expire(struct refresh *z)
 static bool is_expired(const struct refresh *z, const struct zone_timers *timers)
 {
 	return timers->expire_at_s != 0 && timers->expire_at_s <= wall_s(z) &&
-	       !zone_expired(z->zone);
+	       !zone_expired(refresh_zone(z));
 }
 
 void refresh_due(struct refresh *z)
 {
-	struct zone_timers timers = zone_timers(z->zone);
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 	bool expires = is_expired(z, &timers);
 
 	if (expires) {
@@ -446,19 +448,16 @@ void refresh_due(struct refresh *z)
 
 void refresh_start(struct transfer *t, struct zone *zone)
 {
-	struct refresh *z = mem_zero(1, sizeof(*z));
+	struct refresh *z = zone_engine_start(zone);
 	struct zone_timers timers = zone_timers(zone);
 	const struct snapshot *snap = zone_newest(zone);
 	struct schedule s;
 
-	assert(zone_engine(zone) == NULL);
+	assert(refresh_zone(z) == zone);
 	z->t = t;
-	z->zone = zone;
 	z->last = UINT8_MAX;
 	z->notifier = UINT8_MAX;
 	z->wants = timers.notified ? WANT_NEWS : 0;
-	link_init(&z->link);
-	zone_set_engine(zone, z);
 	due_set(&t->due, &z->due, DUE_NEVER);
 	if (snap != NULL && (zone_expired(zone) || is_expired(z, &timers))) {
 		expire(z); /* the store may have seen it while loading, but tells nobody */
@@ -486,7 +485,7 @@ void refresh_want(struct refresh *z, uint8_t wants)
  * running round is for counts as well: an older NOTIFY that comes late must not replace it. */
 static void remember(struct refresh *z, const struct transfer_notice *n)
 {
-	struct zone_timers timers = zone_timers(z->zone);
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 	const struct zone_policy *policy = refresh_policy(z);
 
 	if (!n->has_serial) {
@@ -509,16 +508,16 @@ static void remember(struct refresh *z, const struct transfer_notice *n)
 	}
 	if (!timers.notified) {
 		timers.notified = true;
-		store_note(z->t->options.store, z->zone, &timers);
+		store_note(z->t->options.store, refresh_zone(z), &timers);
 	}
 }
 
 void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 {
-	const struct snapshot *have = zone_newest(z->zone);
+	const struct snapshot *have = zone_newest(refresh_zone(z));
 
 	if (n->has_serial && have != NULL && serial_equal(n->serial, snapshot_serial(have)) &&
-	    !zone_expired(z->zone)) {
+	    !zone_expired(refresh_zone(z))) {
 		return; /* told of what we have */
 	}
 	remember(z, n);
@@ -544,10 +543,10 @@ void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 /* New limits hold for the interval that runs. */
 static void reschedule(struct refresh *z)
 {
-	struct zone_timers timers = zone_timers(z->zone);
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 	struct schedule s;
 
-	if (schedule_of(z, zone_newest(z->zone), &s) && timers.refreshed_at_s != 0) {
+	if (schedule_of(z, zone_newest(refresh_zone(z)), &s) && timers.refreshed_at_s != 0) {
 		int64_t wait_s = timers.failing_since_s != 0 ? s.retry_s : s.refresh_s;
 		int64_t from_s = timers.failing_since_s != 0 ? wall_s(z) : timers.refreshed_at_s;
 
@@ -555,7 +554,7 @@ static void reschedule(struct refresh *z)
 		if (timers.refresh_at_s > from_s + wait_s) {
 			timers.refresh_at_s = from_s + wait_s;
 		}
-		store_note(z->t->options.store, z->zone, &timers);
+		store_note(z->t->options.store, refresh_zone(z), &timers);
 	}
 	wait_on(z);
 }
@@ -581,10 +580,9 @@ void refresh_release(struct refresh *z)
 	struct transfer *t = z->t;
 
 	assert(z->state == REFRESH_IDLE);
-	notifier_forget(&t->notifier, z->zone);
+	notifier_forget(&t->notifier, refresh_zone(z));
 	due_remove(&t->due, &z->due);
-	zone_set_engine(z->zone, NULL);
-	free(z);
+	zone_engine_stop(refresh_zone(z));
 }
 
 void refresh_drop(struct refresh *z)
@@ -599,7 +597,7 @@ void refresh_drop(struct refresh *z)
 
 void refresh_stop(struct refresh *z, void (*done)(void *self, struct zone *zone), void *self)
 {
-	struct zone *zone = z->zone;
+	struct zone *zone = refresh_zone(z);
 
 	if (z->state == REFRESH_COMMITTING && !attempt_uncommit(z)) {
 		z->pull->stopped = done;
@@ -615,8 +613,8 @@ void refresh_stop(struct refresh *z, void (*done)(void *self, struct zone *zone)
 void refresh_report(const struct refresh *z, struct transfer_zone_report *out)
 {
 	const struct zone_policy *policy = refresh_policy(z);
-	const struct snapshot *snap = zone_newest(z->zone);
-	struct zone_timers timers = zone_timers(z->zone);
+	const struct snapshot *snap = zone_newest(refresh_zone(z));
+	struct zone_timers timers = zone_timers(refresh_zone(z));
 
 	*out = (struct transfer_zone_report){ .busy = z->state != REFRESH_IDLE };
 	if (z->last < policy->primary_count) {
@@ -630,7 +628,7 @@ void refresh_report(const struct refresh *z, struct transfer_zone_report *out)
 		snapshot_facts(snap, &facts);
 		out->primary = facts.primary;
 	}
-	if (zone_expired(z->zone)) {
+	if (zone_expired(refresh_zone(z))) {
 		out->state = TRANSFER_ZONE_EXPIRED;
 	} else if (timers.failing_since_s != 0) {
 		out->state = TRANSFER_ZONE_FAILING;

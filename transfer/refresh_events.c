@@ -17,7 +17,7 @@ static size_t add_key(const struct session *s, struct event_field *f, size_t cou
 
 static struct bytes apex_of(const struct refresh *z)
 {
-	return name_bytes(zone_apex(z->zone));
+	return name_bytes(zone_apex(refresh_zone(z)));
 }
 
 void refresh_event_started(const struct refresh *z, const struct session *s)
@@ -85,7 +85,7 @@ void refresh_event_lower(const struct refresh *z, const struct addr *primary, st
 {
 	EVENT(z->t->events, EVENT_SERIAL_LOWER, F_NAME("zone", apex_of(z)),
 	      F_ADDR("primary", primary), F_UINT("serial", serial.n),
-	      F_UINT("ours", snapshot_serial(zone_newest(z->zone)).n));
+	      F_UINT("ours", snapshot_serial(zone_newest(refresh_zone(z))).n));
 }
 
 void refresh_event_expired(const struct refresh *z, struct serial serial)
@@ -96,7 +96,7 @@ void refresh_event_expired(const struct refresh *z, struct serial serial)
 
 void refresh_event_recovered(const struct refresh *z)
 {
-	const struct snapshot *snap = zone_newest(z->zone);
+	const struct snapshot *snap = zone_newest(refresh_zone(z));
 
 	EVENT(z->t->events, EVENT_ZONE_RECOVERED, F_NAME("zone", apex_of(z)),
 	      F_UINT("serial", snap == NULL ? 0 : snapshot_serial(snap).n));

@@ -53,16 +53,15 @@ enum {
 
 struct refresh_query;
 
-/* One a zone, so it is small. */
+/* One a zone, so it is small. It is the room of the engine in it: the zone stands behind it. */
 struct refresh {
 	struct transfer *t;
-	struct zone *zone;
 	struct primary *primary; /* QUEUED, ASKING, PULLING */
 	union {
+		struct link link;            /* QUEUED */
 		struct refresh_query *query; /* ASKING */
 		struct pull *pull;           /* PULLING, COMMITTING */
 	};
-	struct link link; /* QUEUED */
 	struct due_item due;
 	struct serial notified;
 	uint8_t state;
@@ -79,8 +78,13 @@ struct refresh {
 	uint8_t error_at; /* and its primary */
 };
 
-static_assert(sizeof(struct refresh) <= 80, "a million of them, and 16 octets each in the heap");
+static_assert(sizeof(struct refresh) <= 56, "a million of them, and 16 octets each in the heap");
 static_assert(ERR_COUNT <= UINT8_MAX, "fits");
+
+static inline struct zone *refresh_zone(const struct refresh *z)
+{
+	return (struct zone *)((uintptr_t)z + sizeof(*z));
+}
 
 /* ---- for the engine ---- */
 

@@ -12,6 +12,12 @@
 static void on_due(struct io_timer *timer);
 static void on_pump(struct io_timer *timer);
 
+unsigned transfer_zone_bytes(void)
+{
+	static_assert(sizeof(struct refresh) % 8 == 0, "the zone stands right behind it");
+	return sizeof(struct refresh);
+}
+
 enum err transfer_new(const struct transfer_options *options, struct transfer **out)
 {
 	struct transfer *t = mem_zero(1, sizeof(*t));
@@ -57,7 +63,7 @@ void transfer_free(struct transfer *t)
 	t->pumping = true; /* nothing begins any more */
 	while ((item = due_first(&t->due, &at_ns)) != NULL) {
 		struct refresh *z = container_of(item, struct refresh, due);
-		struct zone *zone = z->zone;
+		struct zone *zone = refresh_zone(z);
 
 		refresh_drop(z);
 		transfer_policy_set(t, zone, NULL);

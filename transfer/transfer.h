@@ -25,6 +25,9 @@ struct transfer_options {
 	unsigned sessions_per_primary_max; /* 0: 16 */
 };
 
+/* The engine's room in each zone (store_options.engine_bytes). */
+unsigned transfer_zone_bytes(void);
+
 MUST_USE enum err transfer_new(const struct transfer_options *options, struct transfer **out);
 
 /* Ends every session at once and frees the engine; zones stay as they are. */

@@ -53,7 +53,6 @@ struct size_class {
 
 struct heap_private {
 	size_t span_bytes;
-	uint8_t *region; /* what was reserved: the span and what aligns it */
 	uint32_t chunks_max;
 	struct chunk *chunks; /* one for each chunk of the region; a mapping, touched as needed */
 	struct latch latch;   /* over what follows */
@@ -130,7 +129,23 @@ static void *reserve(size_t len, int prot)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-enum err heap_init(struct heap *heap, size_t span_bytes)
+/* Reserves the span at a multiple of HEAP_SPAN_MAX: more than that is asked for, and given back. */
+static uint8_t *reserve_span(size_t len)
+{
+	uint8_t *at = reserve(len + HEAP_SPAN_MAX, PROT_NONE);
+	size_t before = (HEAP_SPAN_MAX - (uintptr_t)at % HEAP_SPAN_MAX) % HEAP_SPAN_MAX;
+
+	if (at == NULL) {
+		return NULL;
+	}
+	if (before > 0) {
+		munmap(at, before);
+	}
+	munmap(at + before + len, HEAP_SPAN_MAX - before);
+	return at + before;
+}
+
+enum err heap_init(struct heap *heap, size_t span_bytes, void *owner)
 {
 	struct heap_private *p = mem_zero(1, sizeof(*p));
 
@@ -140,16 +155,19 @@ enum err heap_init(struct heap *heap, size_t span_bytes)
 	p->chunks_max = (uint32_t)(p->span_bytes / HEAP_CHUNK_BYTES);
 	p->chunks = reserve(p->chunks_max * sizeof(struct chunk), PROT_READ | PROT_WRITE);
 	p->free_map = reserve(p->chunks_max / 8, PROT_READ | PROT_WRITE);
-	p->region = reserve(p->span_bytes + GROW_BYTES, PROT_NONE);
+	heap->base = reserve_span(p->span_bytes);
 	heap->p = p;
-	if (p->chunks == NULL || p->free_map == NULL || p->region == NULL) {
+	if (p->chunks == NULL || p->free_map == NULL || heap->base == NULL ||
+	    mprotect(heap->base, GROW_BYTES, PROT_READ | PROT_WRITE) != 0) {
 		heap_fini(heap);
 		return ERR_NO_MEMORY;
 	}
-	heap->base = p->region + (GROW_BYTES - (uintptr_t)p->region % GROW_BYTES);
 	/* Lookups go all over the region: large pages spare them most misses of the TLB. */
 	(void)madvise(heap->base, p->span_bytes, MADV_HUGEPAGE);
-	p->fresh = 1; /* so that no handle is 0 */
+	memcpy(heap->base, &owner,
+	       sizeof(owner)); /* in chunk 0, which is nobody's: no handle is 0 */
+	p->ready = GROW_BYTES / HEAP_CHUNK_BYTES;
+	p->fresh = 1;
 	p->free_from = 1;
 	for (unsigned i = 0; i < CLASSES_COUNT; i++) {
 		p->classes[i].piece_bytes = class_bytes(i);
@@ -170,8 +188,8 @@ void heap_fini(struct heap *heap)
 	if (p->free_map != NULL) {
 		munmap(p->free_map, p->chunks_max / 8);
 	}
-	if (p->region != NULL) {
-		munmap(p->region, p->span_bytes + GROW_BYTES);
+	if (heap->base != NULL) {
+		munmap(heap->base, p->span_bytes);
 	}
 	free(p);
 	*heap = (struct heap){ 0 };

@@ -8,6 +8,9 @@
  * goes back to the system. Sizes have a lock each, and several once much is of that size, so that
  * shards do not wait for each other and few of them do not waste.
  *
+ * The region begins at a multiple of HEAP_SPAN_MAX, so that any address in it leads to the heap's
+ * owner: pieces need no pointers back.
+ *
  * Ownership: new/free; pieces are the caller's from heap_take() to heap_give(). Any thread. */
 #pragma once
 
@@ -23,8 +26,8 @@ struct heap {
 	struct heap_private *p;
 };
 
-/* Reserves `span_bytes` (0: HEAP_SPAN_MAX). ERR_NO_MEMORY. */
-MUST_USE enum err heap_init(struct heap *heap, size_t span_bytes);
+/* Reserves `span_bytes` (0: HEAP_SPAN_MAX); `owner` is what heap_owner() will tell. ERR_NO_MEMORY. */
+MUST_USE enum err heap_init(struct heap *heap, size_t span_bytes, void *owner);
 void heap_fini(struct heap *heap);
 
 /* Takes a piece of `len` octets, 1 to HEAP_PIECE_MAX (asserted), aligned to 8, not cleared. Takers
@@ -40,6 +43,12 @@ bool heap_is_low(const struct heap *heap);
 
 /* Octets taken from the system, chunks kept in reserve included. */
 uint64_t heap_mapped_bytes(const struct heap *heap);
+
+/* The owner of the heap in which `at` points. */
+static inline void *heap_owner(const void *at)
+{
+	return *(void *const *)((uintptr_t)at & ~(uintptr_t)(HEAP_SPAN_MAX - 1));
+}
 
 static inline void *heap_at(const struct heap *heap, uint32_t handle)
 {

@@ -36,7 +36,7 @@ enum err pool_new(const struct pool_options *options, struct pool **out)
 
 	assert(parts <= PARTS_MAX && (parts & (parts - 1)) == 0);
 	pool = mem_zero(1, sizeof(*pool));
-	if (heap_init(&pool->heap, options->span_bytes) != ERR_OK) {
+	if (heap_init(&pool->heap, options->span_bytes, pool) != ERR_OK) {
 		free(pool);
 		return ERR_NO_MEMORY;
 	}

@@ -3,6 +3,9 @@
  * zonestore/snapshot.c — life, facts and sets of a version. */
 #include "zonestore/snapshot_p.h"
 
+#include <stdlib.h>
+
+#include "base/arena.h"
 #include "zonestore/stored_p.h"
 
 #define PRIMARY_LEN 19U
@@ -122,7 +125,7 @@ struct snapshot *snapshot_new(struct pool *pool, const struct snapshot_parts *pa
 	*snap = (struct snapshot){
 		.pool = pool,
 		.bytes = parts->bytes,
-		.received_at_s = parts->received_at_s,
+		.received_at_s = time_pack(parts->received_at_s),
 		.refs = 1,
 		.serial = parts->serial,
 		.roots = { parts->roots[0], parts->roots[1] },
@@ -168,13 +171,21 @@ static void snapshot_free(struct snapshot *snap)
 	atomic_fetch_sub_explicit(&pool->snapshot_bytes, bytes, memory_order_relaxed);
 }
 
+/* A version that lost its last reference. */
+struct snapshot_end {
+	struct epoch_item retire;
+	struct snapshot *snap;
+};
+
 /* Nobody who could borrow it at the last unref can any more. Somebody may have made a reference
  * meanwhile: then the mark is taken away, and the next last unref retires it again. */
 static void snapshot_retired(struct epoch_item *item)
 {
-	struct snapshot *snap = container_of(item, struct snapshot, retire);
+	struct snapshot_end *end = container_of(item, struct snapshot_end, retire);
+	struct snapshot *snap = end->snap;
 	uint32_t refs = atomic_load_explicit(&snap->refs, memory_order_acquire);
 
+	free(end);
 	do {
 		assert((refs & SNAPSHOT_RETIRED) != 0);
 		if (refs == SNAPSHOT_RETIRED) {
@@ -201,7 +212,9 @@ void snapshot_unref(struct snapshot *snap)
 	} while (!atomic_compare_exchange_weak_explicit(
 		&snap->refs, &refs, less, memory_order_acq_rel, memory_order_relaxed));
 	if (refs == 1) {
-		epoch_retire(snap->pool->epoch, &snap->retire, snapshot_retired);
+		struct snapshot_end *end = mem_new(sizeof(*end));
+		end->snap = snap;
+		epoch_retire(snap->pool->epoch, &end->retire, snapshot_retired);
 	}
 }
 

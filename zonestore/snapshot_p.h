@@ -17,11 +17,11 @@
 #define SNAPSHOT_BYTES_MAX   (1ULL << 60)
 #define SOA_NUMBERS_LEN      20U /* serial and four timers at the end of SOA rdata */
 
+/* A million of them: a version on its way out has its place in the epoch outside. */
 struct snapshot {
-	struct epoch_item retire;
 	struct pool *pool;
 	uint64_t bytes;
-	int64_t received_at_s;
+	uint32_t received_at_s; /* 1970 to 2106 */
 	_Atomic uint32_t refs;
 	struct serial serial;
 	struct node_handle roots[2]; /* names; NSEC3 names; none if there are none */
@@ -40,6 +40,12 @@ struct body_handle soa_intern(struct pool *pool, uint32_t ttl, struct bytes stor
 
 /* The serial in stored SOA rdata. */
 struct serial soa_stored_serial(struct bytes stored);
+
+/* Seconds of the wall clock as they are kept. */
+static inline uint32_t time_pack(int64_t s)
+{
+	return s <= 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
+}
 
 struct snapshot_parts {
 	struct name apex;

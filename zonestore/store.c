@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "zonestore/snapshot_p.h"
 #include "zonestore/store_p.h"
 
 /* ---- life ---- */
@@ -27,6 +28,7 @@ enum err store_new(const struct store_options *options, struct store **out)
 
 	assert(options->shard_count > 0 && options->shard_count <= UINT16_MAX);
 	assert(options->journal != NULL && options->post != NULL);
+	assert(options->engine_bytes % 8 == 0 && options->engine_bytes / 8 <= UINT8_MAX);
 	st->o = *options;
 	zone_map_init(&st->zones, st->o.env, st->o.epoch);
 	pthread_mutex_init(&st->queue.lock, NULL);
@@ -42,11 +44,41 @@ enum err store_new(const struct store_options *options, struct store **out)
 	return ERR_OK;
 }
 
+static void *engine_room(const struct zone *zone)
+{
+	return (uint8_t *)(uintptr_t)zone - (size_t)zone->engine_units * 8;
+}
+
+/* A cleared zone, and the room before it. */
+static struct zone *zone_new(struct store *st, struct name apex)
+{
+	struct heap *heap = &st->o.pool->heap;
+	size_t len = st->o.engine_bytes + sizeof(struct zone) + apex.len;
+	unsigned shard = store_shard_of(st, apex);
+	uint8_t *at = heap_at(heap, heap_take(heap, len, shard));
+	struct zone *zone = (struct zone *)(void *)(at + st->o.engine_bytes);
+
+	memset(at, 0, len);
+	zone->shard = (uint16_t)shard;
+	zone->engine_units = (uint8_t)(st->o.engine_bytes / 8);
+	zone->apex_len = apex.len;
+	zone->apex_labels = apex.labels;
+	memcpy(zone->apex, apex.at, apex.len);
+	return zone;
+}
+
+static void zone_give(struct zone *zone)
+{
+	struct pool *pool = heap_owner(zone);
+
+	heap_give(&pool->heap, heap_handle(&pool->heap, engine_room(zone)));
+}
+
 void zone_free(struct zone *zone)
 {
 	snapshot_unref(atomic_load_explicit(&zone->newest, memory_order_acquire));
 	free(zone->failure);
-	free(zone);
+	zone_give(zone);
 }
 
 static bool zone_free_visit(void *self, struct zone *zone)
@@ -108,16 +140,11 @@ unsigned store_shard_of(const struct store *st, struct name apex)
 
 enum err store_add(struct store *st, struct name apex, struct zone **out)
 {
-	struct zone *zone = mem_zero(1, sizeof(*zone) + apex.len);
-	enum err e;
+	struct zone *zone = zone_new(st, apex);
+	enum err e = zone_map_add(&st->zones, zone);
 
-	zone->shard = (uint16_t)store_shard_of(st, apex);
-	zone->apex_len = apex.len;
-	zone->apex_labels = apex.labels;
-	memcpy(zone->apex, apex.at, apex.len);
-	e = zone_map_add(&st->zones, zone);
 	if (e != ERR_OK) {
-		free(zone);
+		zone_give(zone);
 		return e;
 	}
 	*out = zone;
@@ -206,14 +233,21 @@ bool zone_expired(const struct zone *zone)
 	return atomic_load_explicit(&zone->expired, memory_order_acquire);
 }
 
-void zone_set_engine(struct zone *zone, void *engine)
+void *zone_engine_start(struct zone *zone)
 {
-	zone->engine = engine;
+	assert(!zone->engine_runs);
+	zone->engine_runs = true;
+	return memset(engine_room(zone), 0, (size_t)zone->engine_units * 8);
+}
+
+void zone_engine_stop(struct zone *zone)
+{
+	zone->engine_runs = false;
 }
 
 void *zone_engine(const struct zone *zone)
 {
-	return zone->engine;
+	return zone->engine_runs ? engine_room(zone) : NULL;
 }
 
 void zone_set_policy(struct zone *zone, const void *policy)
@@ -227,11 +261,6 @@ const void *zone_policy(const struct zone *zone)
 }
 
 /* ---- timers ---- */
-
-static uint32_t time_pack(int64_t s)
-{
-	return s <= 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
-}
 
 struct zone_timers zone_timers(const struct zone *zone)
 {

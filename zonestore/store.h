@@ -42,6 +42,7 @@ struct store_options {
 	struct pool *pool;
 	struct journal *journal; /* taken */
 	unsigned shard_count;
+	unsigned engine_bytes; /* room in each zone for the transfer engine; a multiple of 8 */
 	/* Carries a task to a shard; never refuses. Called on the disk thread. */
 	void (*post)(void *self, unsigned shard, struct store_task *task);
 	void *post_self;
@@ -126,9 +127,11 @@ struct zone_timers zone_timers(const struct zone *zone);
 struct zone_timers store_timers(struct store *st, const struct zone *zone);
 void store_note(struct store *st, struct zone *zone, const struct zone_timers *timers);
 
-/* Two places for the rooms above: the transfer engine's object (owner shard only), and settings
- * that any shard may read (replaced whole; the old one is retired by whoever replaces it). */
-void zone_set_engine(struct zone *zone, void *engine);
+/* Two places for the rooms above: the transfer engine's octets (owner shard only; cleared where it
+ * starts, NULL while it does not run), behind which the zone stands; and settings that any shard may read
+ * (replaced whole; the old one is retired by whoever replaces it). */
+void *zone_engine_start(struct zone *zone);
+void zone_engine_stop(struct zone *zone);
 void *zone_engine(const struct zone *zone);
 void zone_set_policy(struct zone *zone, const void *policy);
 const void *zone_policy(const struct zone *zone);

@@ -28,11 +28,11 @@ struct zone_failure {
 	int64_t at_s;
 };
 
-/* There may be a million of them: everything that most zones do not need is behind a pointer. */
+/* There may be a million of them: everything that most zones do not need is behind a pointer. A piece
+ * of the pool's heap, behind the room of the engine. */
 struct zone {
 	_Atomic(struct snapshot *) newest; /* durable; a reference. Owner (and loading) writes */
 	_Atomic(const void *) policy;
-	void *engine;
 	struct zone *note_next; /* in a list of notes */
 	struct zone_failure *failure;
 	uint32_t refreshed_at_s; /* timers: owner writes, under queue.lock */
@@ -44,6 +44,8 @@ struct zone {
 	_Atomic bool expired;
 	uint8_t marks;
 	bool notified;
+	bool engine_runs;
+	uint8_t engine_units; /* room of the engine before the zone, in eights */
 	uint8_t apex_labels;
 	uint8_t apex_len;
 	uint8_t apex[];

@@ -113,6 +113,7 @@ static void engine_new(struct world *w)
 		                       .pool = w->pool,
 		                       .journal = journal_memory_new(w->disk),
 		                       .shard_count = 1,
+		                       .engine_bytes = transfer_zone_bytes(),
 		                       .post = on_post,
 		                       .post_self = w };
 	struct transfer_options options = {

@@ -61,6 +61,7 @@ void farm_init(struct farm *f, struct journal *journal)
 		                          .pool = f->pool,
 		                          .journal = journal,
 		                          .shard_count = SHARDS,
+		                          .engine_bytes = 2 * sizeof(uint64_t),
 		                          .post = post,
 		                          .post_self = f };
 	cr_assert(eq(int, store_new(&options, &f->st), ERR_OK));

@@ -51,7 +51,7 @@ TEST(heap, pieces_do_not_touch_each_other)
 	uint64_t most = 0;
 
 	env_fake_init(&fake, 77);
-	cr_assert(eq(int, heap_init(&heap, (size_t)1 << 30), ERR_OK));
+	cr_assert(eq(int, heap_init(&heap, (size_t)1 << 30, &heap), ERR_OK));
 	for (unsigned round = 0; round < 30000; round++) {
 		struct piece *p = &pieces[env_random_below(&fake.env, PIECES)];
 		if (p->handle != 0) {
@@ -66,6 +66,7 @@ TEST(heap, pieces_do_not_touch_each_other)
 		cr_assert(p->handle != 0);
 		cr_assert(heap_piece_bytes(&heap, p->handle) >= p->len);
 		cr_assert(eq(u32, heap_handle(&heap, heap_at(&heap, p->handle)), p->handle));
+		cr_assert(heap_owner(heap_at(&heap, p->handle)) == &heap);
 		memset(heap_at(&heap, p->handle), p->fill, p->len);
 		most = heap_mapped_bytes(&heap) > most ? heap_mapped_bytes(&heap) : most;
 	}
@@ -85,7 +86,7 @@ TEST(heap, rounding_wastes_an_eighth_at_most)
 {
 	struct heap heap;
 
-	cr_assert(eq(int, heap_init(&heap, (size_t)1 << 30), ERR_OK));
+	cr_assert(eq(int, heap_init(&heap, (size_t)1 << 30, &heap), ERR_OK));
 	for (size_t len = 1; len <= 40000; len += 7) {
 		uint32_t handle = heap_take(&heap, len, 0);
 		size_t bytes = heap_piece_bytes(&heap, handle);
@@ -103,7 +104,7 @@ TEST(heap, does_not_grow_when_used_over_and_over)
 	uint32_t *handles = mem_new(20000 * sizeof(*handles));
 	uint64_t first = 0;
 
-	cr_assert(eq(int, heap_init(&heap, (size_t)64 << 20), ERR_OK));
+	cr_assert(eq(int, heap_init(&heap, (size_t)64 << 20, &heap), ERR_OK));
 	for (unsigned round = 0; round < 12; round++) {
 		size_t len = round % 2 == 0 ? 48 : 1000;
 		unsigned count = round % 2 == 0 ? 20000 : 10000;

@@ -35,6 +35,7 @@ TEST(store, has_the_zones_that_were_added)
 	struct name_buf apex;
 	struct name origin;
 	struct zone *zone;
+	uint64_t *engine;
 	struct farm f;
 
 	farm_start(&f, journal_memory_new(disk), 10);
@@ -50,9 +51,16 @@ TEST(store, has_the_zones_that_were_added)
 	cr_expect(store_find_enclosing(f.st, name_of(&below)) == zone);
 	cr_expect(store_find(f.st, name_of(&below)) == NULL);
 	cr_expect(zone_borrow(zone) == NULL && zone_newest(zone) == NULL);
-	zone_set_engine(zone, &f);
+	cr_expect(zone_engine(zone) == NULL);
+	engine = zone_engine_start(zone);
+	cr_expect(engine[0] == 0 && engine[1] == 0 && (void *)(engine + 2) == (void *)zone);
+	engine[0] = engine[1] = UINT64_MAX;
 	zone_set_policy(zone, &apex);
-	cr_expect(zone_engine(zone) == &f && zone_policy(zone) == &apex);
+	cr_expect(zone_engine(zone) == engine && zone_policy(zone) == &apex);
+	zone_engine_stop(zone);
+	cr_expect(zone_engine(zone) == NULL);
+	engine = zone_engine_start(zone);
+	cr_expect(engine[0] == 0 && engine[1] == 0, "cleared anew");
 	store_remove(f.st, zone);
 	cr_expect(store_find(f.st, origin) == NULL);
 	cr_expect(store_find_enclosing(f.st, name_of(&below)) == NULL);
