@@ -89,8 +89,12 @@ enum ctl_exit ctl_status(const struct ctl *ctl)
 	         member_count(s, "soa_queries"), member_count(s, "notifies_in"),
 	         member_count(s, "notifies_out"));
 	line(ctl, "refresh", text);
-	snprintf(text, sizeof(text), "%" PRIu64 " queries, %" PRIu64 " transfers out",
-	         member_count(s, "queries"), member_count(s, "transfers_out"));
+	snprintf(text, sizeof(text),
+	         "%" PRIu64 " queries, %" PRIu64 " transfers out (%" PRIu64 " IXFR, %" PRIu64
+	         " AXFR); %s sent",
+	         member_count(s, "queries"), member_count(s, "transfers_out"),
+	         member_count(s, "transfers_out_ixfr"), member_count(s, "transfers_out_axfr"),
+	         number_short(member_count(s, "bytes_out"), bytes));
 	line(ctl, "answered", text);
 	json_decref(s);
 	return CTL_YES;

@@ -218,6 +218,9 @@ char *json_status(const struct control_status *s)
 	put_count(object, "notifies_in", s->notifies_in);
 	put_count(object, "notifies_out", s->notifies_out);
 	put_count(object, "transfers_out", s->transfers_out);
+	put_count(object, "transfers_out_ixfr", s->transfers_out_ixfr);
+	put_count(object, "transfers_out_axfr", s->transfers_out_axfr);
+	put_count(object, "bytes_out", s->bytes_out);
 	return object_text(object);
 }
 

@@ -140,6 +140,7 @@ struct control_status {
 	uint64_t memory_bytes;  /* of bodies, nodes and tables */
 	uint64_t queries, transfers_done, transfers_failed, transfers_running;
 	uint64_t bytes_in, notifies_in, notifies_out, soa_queries, transfers_out;
+	uint64_t transfers_out_ixfr, transfers_out_axfr, bytes_out;
 };
 
 struct control_reload {

@@ -40,13 +40,21 @@
 /* Counters that only their shard writes and anybody reads. */
 struct shard_counts {
 	_Atomic uint64_t queries;
-	_Atomic uint64_t transfers_out;
+	_Atomic uint64_t transfers_out;      /* begun: AXFR and IXFR */
+	_Atomic uint64_t transfers_out_ixfr; /* ended well: differences */
+	_Atomic uint64_t transfers_out_axfr; /* and whole zones */
+	_Atomic uint64_t bytes_out;          /* octets of both */
 };
+
+static inline void count_more(_Atomic uint64_t *counter, uint64_t more)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
+	                      memory_order_relaxed);
+}
 
 static inline void count_one(_Atomic uint64_t *counter)
 {
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-	                      memory_order_relaxed);
+	count_more(counter, 1);
 }
 
 struct daemon;

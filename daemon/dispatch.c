@@ -368,5 +368,16 @@ void dispatch_transfer_ended(struct shard *s, const struct xfr_out *x, const str
 		      F_ADDR("to", to), F_ERR("error", e));
 		return;
 	}
+	count_more(&s->counts.bytes_out, t.bytes);
+	switch (t.form) {
+	case XFR_OUT_WHOLE:
+		count_one(&s->counts.transfers_out_axfr);
+		break;
+	case XFR_OUT_DIFFERENCE:
+		count_one(&s->counts.transfers_out_ixfr);
+		break;
+	case XFR_OUT_SOA:
+		break;
+	}
 	done_emit(s, &t, to, secs);
 }

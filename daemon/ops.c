@@ -310,6 +310,11 @@ static void sum_counts(const struct daemon *d, struct control_status *out)
 		out->queries += atomic_load_explicit(&s->counts.queries, memory_order_relaxed);
 		out->transfers_out +=
 			atomic_load_explicit(&s->counts.transfers_out, memory_order_relaxed);
+		out->transfers_out_ixfr +=
+			atomic_load_explicit(&s->counts.transfers_out_ixfr, memory_order_relaxed);
+		out->transfers_out_axfr +=
+			atomic_load_explicit(&s->counts.transfers_out_axfr, memory_order_relaxed);
+		out->bytes_out += atomic_load_explicit(&s->counts.bytes_out, memory_order_relaxed);
 		transfer_counts(s->transfer, &t);
 		out->transfers_running += t.sessions;
 		out->transfers_done += t.transfers_done;

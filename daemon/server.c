@@ -58,6 +58,7 @@ struct conn {
 	struct io_op recv;
 	struct io_op send;
 	struct io_timer timer;
+	struct io_timer again; /* the transfer goes on in another turn */
 	struct stream stream;
 	bool ended;          /* the client sends no more */
 	bool heard;          /* something was asked since the timer was set */
@@ -102,6 +103,7 @@ static void conn_close(struct conn *c, enum err why)
 	if (c->state != CONN_CLOSING) {
 		c->state = CONN_CLOSING;
 		io_timer_clear(s->io, &c->timer);
+		io_timer_clear(s->io, &c->again);
 		if (c->xfr != NULL) {
 			dispatch_transfer_ended(s, c->xfr, &c->peer, c->xfr_started_ns,
 			                        why == ERR_OK ? ERR_PEER_CLOSED : why);
@@ -140,7 +142,7 @@ static void conn_put(struct conn *c, struct bytes message)
 	c->out_len = need;
 }
 
-/* Fills the output from the transfer, until it is full or at its end. */
+/* Fills the output from the transfer, until it is full, at its end, or had enough of this turn. */
 static void conn_fill_from_transfer(struct conn *c)
 {
 	struct shard *s = c->server->shard;
@@ -152,6 +154,10 @@ static void conn_fill_from_transfer(struct conn *c)
 		if (e == ERR_OK && message.len > 0) {
 			conn_put(c, message);
 			continue;
+		}
+		if (e == ERR_OK && !xfr_out_ended(c->xfr)) {
+			io_timer_set(s->io, &c->again, 1);
+			return;
 		}
 		dispatch_transfer_ended(s, c->xfr, &c->peer, c->xfr_started_ns, e);
 		xfr_out_free(c->xfr);
@@ -316,7 +322,8 @@ static void conn_pump(struct conn *c)
 	if (!c->recv.waiting && !c->ended) {
 		io_recv(io, &c->recv, c->socket);
 	}
-	if (!c->send.waiting && c->out_len == 0 && (c->broken || (c->ended && c->held == NULL))) {
+	if (!c->send.waiting && c->out_len == 0 && c->xfr == NULL &&
+	    (c->broken || (c->ended && c->held == NULL))) {
 		conn_close(c, ERR_OK);
 		return;
 	}
@@ -324,6 +331,15 @@ static void conn_pump(struct conn *c)
 		conn_wait(c, CONN_IDLE_S);
 	}
 	c->heard = false;
+}
+
+/* The others have had their turn: the next part of the transfer. */
+static void conn_on_again(struct io_timer *timer)
+{
+	struct conn *c = container_of(timer, struct conn, again);
+
+	c->heard = true; /* it is we who make the client wait */
+	conn_pump(c);
 }
 
 static void conn_new(struct server *sv, const struct io_done *done)
@@ -338,7 +354,8 @@ static void conn_new(struct server *sv, const struct io_done *done)
 		            .peer = done->peer,
 		            .recv = { .fn = conn_on_recv },
 		            .send = { .fn = conn_on_send },
-		            .timer = { .fn = conn_on_timer } };
+		            .timer = { .fn = conn_on_timer },
+		            .again = { .fn = conn_on_again } };
 	if (c->next != NULL) {
 		c->next->back = &c->next;
 	}

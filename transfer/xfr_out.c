@@ -6,32 +6,60 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "zonestore/diff.h"
 
 /* What a message is filled to; one record that is longer has a message to itself. Beyond 16 KiB no
  * name can be pointed to, beyond a socket's buffer nothing is gained. */
 #define XFR_OUT_MESSAGE_LEN (32 * 1024)
 
+/* Of a walk over what differs, in one call: what takes some 0.2 ms. A difference of any size holds
+ * its shard no longer than that before others have their turn. */
+#define XFR_OUT_WALK_STEPS    4096 /* owners and nodes between two records */
+#define XFR_OUT_COUNT_RECORDS 4096
+
+#define XFR_OUT_UDP_MAX_LEN 1232 /* largest datagram, whatever the client offers */
+
+#define RR_FIXED_LEN       10U                       /* type, class, TTL, length of rdata */
+#define RELATIVE_RDATA_MAX (2U * NAME_MAX_LEN + 20U) /* whose names had their apex put to: SOA */
+
 /* What stands next in the stream. */
 enum xfr_out_state {
-	XFR_OUT_FIRST,   /* the SOA */
-	XFR_OUT_RECORDS, /* of the whole zone */
-	XFR_OUT_LAST,    /* the SOA again */
+	XFR_OUT_COUNTING,  /* nothing yet: is the difference smaller than the zone? */
+	XFR_OUT_FIRST,     /* the SOA */
+	XFR_OUT_RECORDS,   /* of the whole zone */
+	XFR_OUT_OLD,       /* the SOA that the client has */
+	XFR_OUT_DELETIONS, /* what it has too much */
+	XFR_OUT_NEW,       /* the SOA again */
+	XFR_OUT_ADDITIONS, /* what it lacks */
+	XFR_OUT_LAST,      /* the SOA again */
 	XFR_OUT_END,
-	XFR_OUT_STATES,
 };
 
 struct xfr_out {
 	const struct snapshot *snap;
+	const struct snapshot *from; /* NULL: no difference can be made */
 	struct question question;
 	uint16_t id;
 	uint16_t flags;
 	bool edns;
-	bool soa_only; /* the client has it all, or must come by TCP */
+	size_t udp_cap; /* 0: over TCP */
+	enum xfr_out_form form;
 	enum xfr_out_state state;
 	struct tsig_stream tsig;
-	struct snapshot_cursor cursor;
-	struct rrset_reader reader; /* of the set at hand */
+	union {
+		struct snapshot_cursor cursor; /* XFR_OUT_WHOLE */
+		struct snapshot_diff diff;     /* XFR_OUT_DIFFERENCE, and counting */
+	};
+	/* Of the whole zone: the set at hand. */
+	struct rrset_reader reader;
 	bool in_set;
+	/* Of a difference. */
+	bool counting_deletions;
+	uint64_t octets_left; /* counting: as long as the zone has more */
+	bool paused;          /* by the walk, before what stands next */
+	bool pending;         /* the record that did not fit waits for the next message */
+	struct rr rr;         /* it */
+	uint8_t rdata[RELATIVE_RDATA_MAX];
 	struct xfr_out_totals totals;
 };
 
@@ -58,34 +86,79 @@ enum err xfr_out_read_serial(struct reader after_question, const struct header *
 	return ERR_OK;
 }
 
-/* IXFR of what the client has already, or is ahead of, is the SOA alone (RFC 1995 §2). Differences
- * between two versions are a walk over both trees that is not made here yet; the answer is the
- * whole zone, as RFC 1995 §4 allows. */
-static bool answered_by_soa(const struct xfr_out_request *request)
+static size_t udp_cap(const struct edns *edns)
 {
-	if (request->question->type != TYPE_IXFR) {
-		return false;
+	size_t cap = MESSAGE_UDP_MIN_LEN;
+
+	if (edns->present && edns->udp_size > cap) {
+		cap = edns->udp_size;
 	}
-	return request->udp || (request->has_serial &&
-	                        !serial_newer(snapshot_serial(request->snap), request->serial));
+	return cap < XFR_OUT_UDP_MAX_LEN ? cap : XFR_OUT_UDP_MAX_LEN;
+}
+
+static void walk_difference(struct xfr_out *x, const struct snapshot *have,
+                            const struct snapshot *lack)
+{
+	snapshot_diff_init(&x->diff, have, lack);
+	x->diff.steps_max = XFR_OUT_WALK_STEPS;
+	x->pending = false;
+}
+
+static void begin_whole(struct xfr_out *x)
+{
+	x->form = XFR_OUT_WHOLE;
+	x->state = XFR_OUT_FIRST;
+	snapshot_cursor_init(&x->cursor, x->snap);
+}
+
+static void begin_difference(struct xfr_out *x)
+{
+	x->form = XFR_OUT_DIFFERENCE;
+	x->state = XFR_OUT_FIRST;
+	walk_difference(x, x->from, x->snap);
+}
+
+/* IXFR of what the client has already, or is ahead of, is the SOA alone (RFC 1995 §2). */
+static void begin(struct xfr_out *x, const struct xfr_out_request *request)
+{
+	struct snapshot_facts facts;
+
+	if (x->question.type == TYPE_IXFR && request->has_serial &&
+	    !serial_newer(snapshot_serial(x->snap), request->serial)) {
+		x->form = XFR_OUT_SOA;
+		x->state = XFR_OUT_FIRST;
+	} else if (x->from == NULL) {
+		begin_whole(x);
+	} else if (x->udp_cap > 0) {
+		begin_difference(x); /* as far as it fits one message; no need to count */
+	} else {
+		snapshot_facts(x->snap, &facts);
+		x->octets_left = facts.bytes;
+		x->state = XFR_OUT_COUNTING;
+		walk_difference(x, x->snap, x->from);
+	}
 }
 
 struct xfr_out *xfr_out_new(const struct xfr_out_request *request)
 {
 	struct xfr_out *x = mem_zero(1, sizeof(*x));
+	bool ixfr = request->question->type == TYPE_IXFR;
 
-	assert(request->question->type == TYPE_AXFR || request->question->type == TYPE_IXFR);
+	assert(ixfr || request->question->type == TYPE_AXFR);
+	assert(ixfr || !request->udp);
 	x->snap = snapshot_ref(request->snap);
+	if (ixfr && request->from != NULL) {
+		assert(serial_equal(snapshot_serial(request->from), request->serial));
+		x->from = snapshot_ref(request->from);
+	}
 	x->question = *request->question;
 	x->id = request->id;
 	x->flags = (uint16_t)(FLAG_QR | FLAG_AA | (request->flags & FLAG_RD));
 	x->edns = request->edns.present;
-	x->soa_only = answered_by_soa(request);
+	x->udp_cap = request->udp ? udp_cap(&request->edns) : 0;
 	x->tsig = *request->tsig;
 	*request->tsig = (struct tsig_stream){ 0 };
-	snapshot_cursor_init(&x->cursor, x->snap);
-	x->totals.serial = snapshot_serial(x->snap);
-	x->totals.kind = x->soa_only ? "IXFR" : "AXFR";
+	begin(x, request);
 	return x;
 }
 
@@ -96,8 +169,18 @@ void xfr_out_free(struct xfr_out *x)
 	}
 	tsig_stream_fini(&x->tsig);
 	snapshot_unref((struct snapshot *)x->snap);
+	snapshot_unref((struct snapshot *)x->from);
 	free(x);
 }
+
+/* ---- records ---- */
+
+/* How far one go at the stream came. */
+enum progress {
+	PROGRESS_DONE,   /* what stands next in the stream is another */
+	PROGRESS_FULL,   /* the record that did not fit comes again */
+	PROGRESS_PAUSED, /* enough for this turn */
+};
 
 static bool put(struct xfr_out *x, struct composer *c, const struct rr *rr)
 {
@@ -108,17 +191,16 @@ static bool put(struct xfr_out *x, struct composer *c, const struct rr *rr)
 	return true;
 }
 
-static bool put_soa(struct xfr_out *x, struct composer *c, struct rr_scratch *scratch)
+static enum progress put_soa(struct xfr_out *x, struct composer *c, const struct snapshot *of,
+                             struct rr_scratch *scratch)
 {
 	struct rr soa;
 
-	snapshot_soa(x->snap, scratch, &soa);
-	return put(x, c, &soa);
+	snapshot_soa(of, scratch, &soa);
+	return put(x, c, &soa) ? PROGRESS_DONE : PROGRESS_FULL;
 }
 
-/* Puts records until the message is full (false; the record that did not fit comes again) or there
- * are no more. */
-static bool put_records(struct xfr_out *x, struct composer *c, struct rr_scratch *scratch)
+static enum progress put_records(struct xfr_out *x, struct composer *c, struct rr_scratch *scratch)
 {
 	for (;;) {
 		struct rrset_reader before;
@@ -128,7 +210,7 @@ static bool put_records(struct xfr_out *x, struct composer *c, struct rr_scratch
 			struct rrset set;
 
 			if (!snapshot_cursor_next(&x->cursor, &set)) {
-				return true;
+				return PROGRESS_DONE;
 			}
 			x->reader = rrset_read(&set);
 			x->in_set = true;
@@ -143,38 +225,139 @@ static bool put_records(struct xfr_out *x, struct composer *c, struct rr_scratch
 		rr.ttl = x->reader.set.ttl;
 		if (!put(x, c, &rr)) {
 			x->reader = before;
-			return false;
+			return PROGRESS_FULL;
 		}
 	}
+}
+
+/* Keeps the record that did not fit: its owner stands in the walk, its rdata in the version or, with
+ * the apex put to its names, in `scratch`. */
+static void hold(struct xfr_out *x, const struct rr_scratch *scratch)
+{
+	x->pending = true;
+	if (x->rr.rdata.at == scratch->rdata) {
+		assert(x->rr.rdata.len <= sizeof(x->rdata));
+		memcpy(x->rdata, x->rr.rdata.at, x->rr.rdata.len);
+		x->rr.rdata.at = x->rdata;
+	}
+}
+
+static enum progress put_difference(struct xfr_out *x, struct composer *c,
+                                    struct rr_scratch *scratch)
+{
+	while (x->pending || snapshot_diff_next(&x->diff, scratch, &x->rr)) {
+		if (!put(x, c, &x->rr)) {
+			hold(x, scratch);
+			return PROGRESS_FULL;
+		}
+		x->pending = false;
+	}
+	return x->diff.paused ? PROGRESS_PAUSED : PROGRESS_DONE;
+}
+
+/* Counts some of the difference; when it is known to be smaller than the zone or not, the answer
+ * begins. */
+static enum progress count(struct xfr_out *x, struct rr_scratch *scratch)
+{
+	struct rr rr;
+
+	for (unsigned i = 0; i < XFR_OUT_COUNT_RECORDS; i++) {
+		uint64_t len;
+		if (!snapshot_diff_next(&x->diff, scratch, &rr)) {
+			if (x->diff.paused) {
+				return PROGRESS_PAUSED;
+			}
+			if (x->counting_deletions) {
+				begin_difference(x);
+				return PROGRESS_DONE;
+			}
+			x->counting_deletions = true;
+			walk_difference(x, x->from, x->snap);
+			continue;
+		}
+		len = rr.owner.len + RR_FIXED_LEN + rr.rdata.len;
+		if (len >= x->octets_left) {
+			begin_whole(x);
+			return PROGRESS_DONE;
+		}
+		x->octets_left -= len;
+	}
+	return PROGRESS_PAUSED;
+}
+
+/* ---- the stream ---- */
+
+static enum xfr_out_state state_after_first(enum xfr_out_form form)
+{
+	switch (form) {
+	case XFR_OUT_WHOLE:
+		return XFR_OUT_RECORDS;
+	case XFR_OUT_DIFFERENCE:
+		return XFR_OUT_OLD;
+	case XFR_OUT_SOA:
+		break;
+	}
+	return XFR_OUT_END;
+}
+
+/* Puts what stands next, and goes on if that is done. */
+static enum progress put_next(struct xfr_out *x, struct composer *c, struct rr_scratch *scratch)
+{
+	enum xfr_out_state next = XFR_OUT_END;
+	enum progress p = PROGRESS_DONE;
+
+	switch (x->state) {
+	case XFR_OUT_COUNTING:
+		return count(x, scratch); /* which moves */
+	case XFR_OUT_FIRST:
+		p = put_soa(x, c, x->snap, scratch);
+		next = state_after_first(x->form);
+		break;
+	case XFR_OUT_RECORDS:
+		p = put_records(x, c, scratch);
+		next = XFR_OUT_LAST;
+		break;
+	case XFR_OUT_OLD:
+		p = put_soa(x, c, x->from, scratch);
+		next = XFR_OUT_DELETIONS;
+		break;
+	case XFR_OUT_DELETIONS:
+		p = put_difference(x, c, scratch);
+		next = XFR_OUT_NEW;
+		break;
+	case XFR_OUT_NEW:
+		p = put_soa(x, c, x->snap, scratch);
+		next = XFR_OUT_ADDITIONS;
+		break;
+	case XFR_OUT_ADDITIONS:
+		p = put_difference(x, c, scratch);
+		next = XFR_OUT_LAST;
+		break;
+	case XFR_OUT_LAST:
+		p = put_soa(x, c, x->snap, scratch);
+		break;
+	case XFR_OUT_END:
+		break;
+	}
+	if (p == PROGRESS_DONE) {
+		if (next == XFR_OUT_ADDITIONS) {
+			walk_difference(x, x->snap, x->from);
+		}
+		x->state = next;
+	}
+	return p;
 }
 
 /* Goes on with the stream as far as it fits. */
 static void fill(struct xfr_out *x, struct composer *c)
 {
 	struct rr_scratch scratch;
-	bool fits = true;
+	enum progress p = PROGRESS_DONE;
 
-	while (fits && x->state != XFR_OUT_END) {
-		switch (x->state) {
-		case XFR_OUT_FIRST:
-			fits = put_soa(x, c, &scratch);
-			x->state = !fits         ? XFR_OUT_FIRST
-			           : x->soa_only ? XFR_OUT_END
-			                         : XFR_OUT_RECORDS;
-			break;
-		case XFR_OUT_RECORDS:
-			fits = put_records(x, c, &scratch);
-			x->state = fits ? XFR_OUT_LAST : XFR_OUT_RECORDS;
-			break;
-		case XFR_OUT_LAST:
-			fits = put_soa(x, c, &scratch);
-			x->state = fits ? XFR_OUT_END : XFR_OUT_LAST;
-			break;
-		case XFR_OUT_END:
-		case XFR_OUT_STATES:
-			assert(false);
-		}
+	while (p == PROGRESS_DONE && x->state != XFR_OUT_END) {
+		p = put_next(x, c, &scratch);
 	}
+	x->paused = p == PROGRESS_PAUSED;
 }
 
 /* Begins a message: question and EDNS stand in the first one (RFC 5936 §2.2.1). */
@@ -193,7 +376,7 @@ static bool open_message(const struct xfr_out *x, struct composer *c, uint8_t *a
 static enum err close_message(struct xfr_out *x, struct composer *c, uint64_t now_s,
                               struct bytes *message)
 {
-	struct edns edns = { .present = true, .udp_size = 1232 };
+	struct edns edns = { .present = true, .udp_size = XFR_OUT_UDP_MAX_LEN };
 
 	if (x->totals.messages == 0 && x->edns && !composer_edns(c, &edns)) {
 		return ERR_WIRE_SHORT;
@@ -209,6 +392,33 @@ static enum err close_message(struct xfr_out *x, struct composer *c, uint64_t no
 	return ERR_OK;
 }
 
+/* One message with all of it; else with the SOA alone; else without anything but TC. */
+static enum err next_datagram(struct xfr_out *x, uint8_t *buffer, uint64_t now_s,
+                              struct bytes *message)
+{
+	struct composer c;
+
+	for (;;) {
+		if (!open_message(x, &c, buffer, x->udp_cap)) {
+			c.counts[0] =
+				0; /* the longest names and keys leave no room for the question */
+		}
+		fill(x, &c);
+		if (x->state == XFR_OUT_END) {
+			break;
+		}
+		x->totals.records = 0;
+		if (x->form == XFR_OUT_SOA) {
+			x->flags |= FLAG_TC;
+			x->state = XFR_OUT_END;
+		} else {
+			x->form = XFR_OUT_SOA;
+			x->state = XFR_OUT_FIRST;
+		}
+	}
+	return close_message(x, &c, now_s, message);
+}
+
 enum err xfr_out_next(struct xfr_out *x, uint8_t *buffer, size_t cap, uint64_t now_s,
                       struct bytes *message)
 {
@@ -220,11 +430,14 @@ enum err xfr_out_next(struct xfr_out *x, uint8_t *buffer, size_t cap, uint64_t n
 	if (x->state == XFR_OUT_END) {
 		return ERR_OK;
 	}
+	if (x->udp_cap > 0) {
+		return next_datagram(x, buffer, now_s, message);
+	}
 	if (!open_message(x, &c, buffer, XFR_OUT_MESSAGE_LEN)) {
 		return ERR_WIRE_SHORT;
 	}
 	fill(x, &c);
-	if (x->totals.records == before) {
+	if (x->totals.records == before && !x->paused) {
 		/* A record longer than messages are meant to be. */
 		if (!open_message(x, &c, buffer, MESSAGE_MAX_LEN)) {
 			return ERR_WIRE_SHORT;
@@ -232,14 +445,26 @@ enum err xfr_out_next(struct xfr_out *x, uint8_t *buffer, size_t cap, uint64_t n
 		fill(x, &c);
 	}
 	if (x->totals.records == before) {
-		return ERR_WIRE_SHORT;
+		return x->paused ? ERR_OK : ERR_WIRE_SHORT;
 	}
 	return close_message(x, &c, now_s, message);
 }
 
+bool xfr_out_ended(const struct xfr_out *x)
+{
+	return x->state == XFR_OUT_END;
+}
+
 void xfr_out_totals(const struct xfr_out *x, struct xfr_out_totals *out)
 {
+	static const char *const kinds[] = {
+		[XFR_OUT_WHOLE] = "AXFR", [XFR_OUT_DIFFERENCE] = "IXFR", [XFR_OUT_SOA] = "SOA"
+	};
+
 	*out = x->totals;
+	out->form = x->form;
+	out->kind = kinds[x->form];
+	out->serial = snapshot_serial(x->snap);
 	out->zone = name_of(&x->question.name);
 	if (x->tsig.key != NULL) {
 		out->key = tsig_key_name(x->tsig.key);

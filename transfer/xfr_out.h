@@ -2,8 +2,16 @@
  *
  * transfer/xfr_out.h — a transfer to a secondary, as a generator of messages.
  *
- * The generator holds one version by reference, so updates cannot tear it. The dispatcher asks for
+ * The generator holds its versions by reference, so updates cannot tear it. The dispatcher asks for
  * one message after the other as its connection drains: no I/O here.
+ *
+ *	the client has what we have, or more    our SOA alone
+ *	its version is kept, and what differs   what differs between the two, however many versions
+ *	is smaller than the zone                were between (RFC 1995 §4)
+ *	else                                    the whole zone, as for AXFR
+ *
+ * Over UDP all of it is one message, or our SOA alone, for which the client comes by TCP (RFC 1995
+ * §2).
  *
  * Ownership: new/free. */
 #pragma once
@@ -15,7 +23,7 @@ struct xfr_out;
 
 struct xfr_out_request {
 	const struct snapshot *snap;     /* referenced */
-	const struct snapshot *from;     /* IXFR: the version that the client has (zone_kept());
+	const struct snapshot *from;     /* IXFR: the version with `serial` (zone_kept());
 	                                  * referenced. NULL: it is not kept */
 	const struct question *question; /* AXFR or IXFR */
 	uint16_t id;
@@ -23,7 +31,7 @@ struct xfr_out_request {
 	struct edns edns; /* present: answered with EDNS in the first message */
 	bool has_serial;  /* IXFR: the serial that the client has */
 	struct serial serial;
-	bool udp;                 /* IXFR over UDP: one message with the SOA alone (RFC 1995 §2) */
+	bool udp;                 /* one message no longer than the client takes */
 	struct tsig_stream *tsig; /* taken (moved): signs the stream; key NULL: unsigned */
 };
 
@@ -34,17 +42,28 @@ MUST_USE enum err xfr_out_read_serial(struct reader after_question, const struct
 struct xfr_out *xfr_out_new(const struct xfr_out_request *request);
 void xfr_out_free(struct xfr_out *x);
 
-/* Composes the next message into `buffer` (at least 64 KiB); empty at the end. ERR_WIRE_SHORT if a
- * record with its TSIG fits no message: the transfer cannot go on. */
+/* Composes the next message into `buffer` (at least 64 KiB); empty at the end, or where this took as
+ * long as one turn should take and there is nothing to send yet: xfr_out_ended() tells. ERR_WIRE_SHORT
+ * if a record with its TSIG fits no message: the transfer cannot go on. */
 MUST_USE enum err xfr_out_next(struct xfr_out *x, uint8_t *buffer, size_t cap, uint64_t now_s,
                                struct bytes *message);
+
+bool xfr_out_ended(const struct xfr_out *x);
+
+/* What the answer is. */
+enum xfr_out_form {
+	XFR_OUT_WHOLE,      /* "AXFR" */
+	XFR_OUT_DIFFERENCE, /* "IXFR" */
+	XFR_OUT_SOA,        /* "SOA" */
+};
 
 struct xfr_out_totals {
 	uint64_t messages;
 	uint64_t records;
 	uint64_t bytes;
 	struct serial serial;
-	const char *kind; /* "AXFR", "IXFR" */
+	enum xfr_out_form form;
+	const char *kind; /* its name */
 	struct name zone; /* borrowed, as is the key's name: as long as the generator lives */
 	struct name key;  /* len 0: unsigned */
 };

@@ -185,11 +185,12 @@ static bool cases_equal(const struct side *a, const struct side *b)
 }
 
 /* Goes on to the next owner of which something may have to be yielded; false at the end of the
- * trees. Each step moves one side at least. */
-static bool next_owner(struct diff_state *s)
+ * trees, or after so many steps. Each moves one side at least. */
+static bool next_owner(struct diff_state *s, uint64_t *steps_left)
 {
-	while (!s->have.done) {
+	while (!s->have.done && *steps_left > 0) {
 		int order = s->lack.done ? -1 : bytes_compare(s->have.key, s->lack.key);
+		--*steps_left;
 		if (order > 0) {
 			lack_passes(&s->lack, s->have.key);
 		} else if (order < 0 && s->have.node.n != 0) {
@@ -293,8 +294,10 @@ static void yield(struct snapshot_diff *d, struct bytes stored, struct rr_scratc
 bool snapshot_diff_next(struct snapshot_diff *d, struct rr_scratch *scratch, struct rr *out)
 {
 	struct diff_state *s = state_of(d);
+	uint64_t steps_left = d->steps_max == 0 ? UINT64_MAX : d->steps_max;
 	struct bytes stored;
 
+	d->paused = false;
 	for (;;) {
 		if (s->body != NULL && next_rdata(s, &stored)) {
 			yield(d, stored, scratch, out);
@@ -306,9 +309,13 @@ bool snapshot_diff_next(struct snapshot_diff *d, struct rr_scratch *scratch, str
 		if (s->yielding) {
 			owner_done(s);
 		}
-		s->yielding = next_owner(s);
+		s->yielding = next_owner(s, &steps_left);
 		if (s->yielding) {
 			continue;
+		}
+		if (!s->have.done) {
+			d->paused = true;
+			return false;
 		}
 		if (s->tree == 1) {
 			return false;

@@ -17,15 +17,18 @@
 struct snapshot_diff {
 	const struct snapshot *have;
 	const struct snapshot *lack;
+	uint32_t steps_max;    /* owners and nodes that one call looks at at most; 0: no limit */
+	bool paused;           /* the last call ended for that */
 	struct name_buf owner; /* of the record last yielded, as `have` spells it */
 	uint64_t opaque[192];  /* private */
 };
 
-/* Begins the walk over the records of `have` that `lack`, a version of the same zone, lacks. */
+/* Begins the walk over the records of `have` that `lack`, a version of the same zone, lacks. Set
+ * steps_max afterwards, if at all. */
 void snapshot_diff_init(struct snapshot_diff *d, const struct snapshot *have,
                         const struct snapshot *lack);
 
 /* Yields the next record in the order of snapshot_cursor; its octets are good until the next call.
- * False at the end. */
+ * False at the end, or if d->paused, with nothing lost: what is called next goes on. */
 MUST_USE bool snapshot_diff_next(struct snapshot_diff *d, struct rr_scratch *scratch,
                                  struct rr *out);

@@ -123,6 +123,7 @@ static unsigned transfer(struct bench *b, const struct snapshot *snap, const str
 		cr_assert(eq(int, xfr_out_next(x, b->buffer, MESSAGE_MAX_LEN, 1000, &message),
 		             ERR_OK));
 		if (message.len == 0) {
+			cr_assert(xfr_out_ended(x), "the whole zone needs no walk");
 			break;
 		}
 		messages++;
