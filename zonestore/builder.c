@@ -79,7 +79,7 @@ struct builder *builder_new(const struct builder_options *options)
 		name_copy(apex, &b->soa_owner);
 		b->soa_ttl = body_ttl(pool_body(b->pool, b->base->soa));
 		buffer_put(&b->soa, body_rdatas(pool_body(b->pool, b->base->soa)));
-		store_u32(b->soa.at + b->soa.len - SOA_NUMBERS_LEN, b->base->serial.n);
+		store_u32(b->soa.at + b->soa.len - SOA_NUMBERS_LEN, b->base->source_serial.n);
 	}
 	return b;
 }
@@ -412,6 +412,7 @@ enum err builder_freeze(struct builder *b, const struct builder_origin *origin,
 	}
 	parts.soa = soa_intern(b->pool, b->soa_ttl, buffer_bytes(&b->soa));
 	parts.serial = soa_stored_serial(buffer_bytes(&b->soa));
+	parts.source_serial = parts.serial;
 	*out = snapshot_new(b->pool, &parts);
 	return ERR_OK;
 }

@@ -195,21 +195,47 @@ static enum err disk_put_tree(struct store *st, struct node_handle node, bool *w
 	return ERR_OK;
 }
 
-/* Writes a zone's record; `snap` (may be NULL) has its nodes on the disk. */
-static enum err disk_put_zone(struct store *st, struct zone *zone, const struct snapshot *snap,
-                              const struct zone_timers *timers)
+static enum err disk_put_version(struct store *st, const struct snapshot *snap, bool *whole)
+{
+	struct node_handle roots[2];
+
+	snapshot_roots(snap, roots);
+	TRY(disk_put_tree(st, roots[0], whole));
+	return disk_put_tree(st, roots[1], whole);
+}
+
+/* Writes the nodes of all versions of a zone that are not on the disk. Mostly that is the newest
+ * one's; after a reset of the journal, all. */
+static enum err disk_put_versions(struct store *st, const struct zone_state *state, bool *whole)
+{
+	const struct versions *v = state->more;
+
+	if (state->served != NULL) {
+		TRY(disk_put_version(st, state->served, whole));
+	}
+	if (v != NULL && v->aside != NULL) {
+		TRY(disk_put_version(st, v->aside, whole));
+	}
+	for (uint32_t i = 0; v != NULL && i < v->count && *whole; i++) {
+		TRY(disk_put_version(st, v->older[i].snap, whole));
+	}
+	return ERR_OK;
+}
+
+/* Writes what is kept of a zone: nodes, then, if there was room for them all, its record. */
+static enum err disk_put_zone(struct store *st, struct zone *zone, const struct zone_state *state,
+                              bool *whole)
 {
 	struct disk *d = &st->disk;
 
+	TRY(disk_put_versions(st, state, whole));
+	if (!*whole) {
+		return ERR_OK;
+	}
 	if (zone->number == 0) {
 		zone->number = d->next_number++;
 	}
-	d->value.len = 0;
-	zone_value_begin(zone_apex(zone), timers, snap == NULL ? 0 : 1, &d->value);
-	if (snap != NULL) {
-		zone_value_add(st->o.pool, snap, &d->value);
-	}
-	zone_value_end(zone->number, &d->value);
+	zone_value_write(st->o.pool, zone->number, state, &d->value);
 	d->bytes += d->value.len;
 	return st->o.journal->ops->put_zone(st->o.journal, zone->number, buffer_bytes(&d->value));
 }
@@ -265,26 +291,32 @@ static struct commit *fill_next(struct store *st)
 	return d->commits;
 }
 
+static enum err fill_commit(struct store *st, struct commit *c, bool *whole)
+{
+	struct zone_state state = { .apex = zone_apex(c->zone), .timers = c->timers };
+
+	commit_weigh(c);
+	state.served = c->snap != NULL ? c->snap : zone_newest(c->zone);
+	state.more = c->more;
+	return disk_put_zone(st, c->zone, &state, whole);
+}
+
 static enum err fill_commits(struct store *st, struct fill *f)
 {
 	struct disk *d = &st->disk;
 
 	for (size_t count = 0; count < TRANSACTION_COMMITS && fill_next(st) != NULL; count++) {
 		struct commit *c = d->commits;
-		struct node_handle roots[2];
 		bool whole = true;
 
 		if (disk_full(d)) {
 			return ERR_OK;
 		}
-		snapshot_roots(c->snap, roots);
-		TRY(disk_put_tree(st, roots[0], &whole));
-		TRY(disk_put_tree(st, roots[1], &whole));
+		TRY(fill_commit(st, c, &whole));
 		if (!whole) {
 			disk_commit_push(d, disk_commit_pop(d)); /* others go before the rest */
 			return ERR_OK;
 		}
-		TRY(disk_put_zone(st, c->zone, c->snap, &c->timers));
 		disk_commit_pop(d);
 		c->next = NULL;
 		*f->commits_end = c;
@@ -293,19 +325,15 @@ static enum err fill_commits(struct store *st, struct fill *f)
 	return ERR_OK;
 }
 
-/* The newest version of a noted zone is on the disk already, but after a reset of the journal. */
 static enum err fill_note(struct store *st, struct zone *zone, const struct zone_timers *timers,
                           bool *whole)
 {
-	const struct snapshot *snap = zone_newest(zone);
-	struct node_handle roots[2];
+	struct zone_state state = { .apex = zone_apex(zone),
+		                    .timers = *timers,
+		                    .served = zone_newest(zone),
+		                    .more = atomic_load(&zone->more) };
 
-	if (snap != NULL) {
-		snapshot_roots(snap, roots);
-		TRY(disk_put_tree(st, roots[0], whole));
-		TRY(disk_put_tree(st, roots[1], whole));
-	}
-	return *whole ? disk_put_zone(st, zone, snap, timers) : ERR_OK;
+	return disk_put_zone(st, zone, &state, whole);
 }
 
 /* The timers to be written of a noted zone; false if there is nothing to write now. A version under

@@ -86,18 +86,13 @@ static struct zone *record_zone(struct loader *l, uint64_t number, const struct 
 	return zone;
 }
 
-static uint64_t later(const uint64_t roots[static 2])
-{
-	return roots[0] > roots[1] ? roots[0] : roots[1];
-}
-
 static enum err load_record(void *self, uint64_t number, struct bytes value)
 {
 	struct loader *l = self;
 	struct disk *d = &l->st->disk;
-	struct zone_version version;
 	struct zone_value v;
 	struct zone *zone;
+	uint64_t last;
 
 	if (number < UINT32_MAX) {
 		d->next_number = (uint32_t)number + 1; /* ascending */
@@ -118,12 +113,11 @@ static enum err load_record(void *self, uint64_t number, struct bytes value)
 	if (v.version_count == 0) {
 		return ERR_OK;
 	}
-	if (zone_value_version(&v, &version) != ERR_OK) {
+	if (zone_value_last_root(&v, &last) != ERR_OK) {
 		zone_refetch(l, zone, "record");
 		return ERR_OK;
 	}
-	want_add(l, (struct want){
-			    .seq = later(version.roots), .zone = zone, .number = zone->number });
+	want_add(l, (struct want){ .seq = last, .zone = zone, .number = zone->number });
 	return ERR_OK;
 }
 
@@ -139,7 +133,7 @@ static int want_compare(const void *a, const void *b)
 /* ---- nodes ---- */
 
 /* The node with that number, borrowed; none if it is not there. */
-static struct node_handle node_at(const struct loader *l, uint64_t seq)
+static struct node_handle node_by_number(const struct loader *l, uint64_t seq)
 {
 	size_t lo = 0;
 	size_t hi = l->node_count;
@@ -182,7 +176,7 @@ static enum err node_make(struct loader *l, struct bytes value, struct node_hand
 	TRY(node_value_read(value, &v));
 	count = (unsigned)node_value_children(&v);
 	for (unsigned i = 0; i < count; i++) {
-		children[i] = node_at(l, node_value_child(&v, i));
+		children[i] = node_by_number(l, node_value_child(&v, i));
 		if (children[i].n == 0) {
 			return ERR_STORE_CORRUPT;
 		}
@@ -192,44 +186,45 @@ static enum err node_make(struct loader *l, struct bytes value, struct node_hand
 
 /* ---- versions ---- */
 
-/* The newest version that the record names. ERR_NOT_FOUND if it lacks a node. */
-static enum err version_make(struct loader *l, uint64_t number, struct snapshot **out)
+static struct node_handle find_node(const void *self, uint64_t number)
+{
+	return node_by_number(self, number);
+}
+
+/* The versions that the record names. */
+static enum err versions_make(struct loader *l, uint64_t number, struct restored *out)
 {
 	struct journal *j = l->st->o.journal;
-	struct node_handle roots[2] = { { 0 }, { 0 } };
-	struct zone_version version;
+	struct node_source nodes = { find_node, l };
 	struct zone_value v;
 	struct bytes value;
 
 	TRY(j->ops->get_zone(j, number, &value));
 	TRY(zone_value_read(number, value, &v));
-	TRY(zone_value_version(&v, &version));
-	for (unsigned i = 0; i < 2; i++) {
-		roots[i] = node_at(l, version.roots[i]);
-		if ((roots[i].n != 0) != (version.roots[i] != 0)) {
-			return ERR_NOT_FOUND;
-		}
-	}
-	return snapshot_decode(l->st->o.pool, version.record, roots, out);
+	return zone_restore(l->st->o.pool, &v, &nodes, out);
 }
 
 /* Serves what a zone waited for, or has it fetched again. */
 static void want_fulfil(struct loader *l, const struct want *w)
 {
 	struct zone *zone = w->zone;
-	struct snapshot *snap;
+	struct restored r;
 	enum err e;
 
 	if (zone->number != w->number) {
 		return; /* this record is not the zone's newest */
 	}
-	e = version_make(l, w->number, &snap);
+	e = versions_make(l, w->number, &r);
 	if (e != ERR_OK) {
 		zone_refetch(l, zone, e == ERR_NOT_FOUND ? "node" : "version");
 		return;
 	}
 	zone_set_expired(zone, zone->expire_at_s != 0 && l->now_s >= zone->expire_at_s);
-	atomic_store_explicit(&zone->newest, snap, memory_order_release);
+	if (r.lost > 0) {
+		tell_corrupt(l, zone, "older version");
+	}
+	atomic_store_explicit(&zone->more, r.more, memory_order_release);
+	atomic_store_explicit(&zone->newest, r.served, memory_order_release);
 	atomic_fetch_add(&l->st->disk.zones_loaded, 1);
 }
 

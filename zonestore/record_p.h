@@ -3,23 +3,27 @@
  * zonestore/record_p.h — the values of the journal: zones and nodes.
  *
  *	node  format (1)  length (4)  content  { number of a child (8) }...
- *	zone  format (1)  flags (1)  apex (1 + n)  four times (8 each)
- *	      failed: error (2)  time (8)  family (1)  port (2)  address (4 or 16)
- *	      versions (2)  { number of each tree's root, 0: none (8 + 8)  length (4)  version }...
+ *	zone  format (1)  flags (1)  apex (1 + n)  four times (4 each)
+ *	      failed: error (2)  time (4)  family (1)  port (2)  address (4 or 16)
+ *	      [highest serial served (4), if it was rolled back]  [how many are older]
+ *	      [served: version]  [aside: reason (1)  version]
+ *	      { older: replaced at (4)  octets that the version after it does not use  version }...
  *	      check (8)
+ *	version: number of each tree's root, 0: none  length  record (snapshot_codec.c), written after
+ *	      the one before it here
  *
  * A node's content is what its id is made of, so damage shows; a zone's record has a check value
- * over its number and itself. The newest version comes first. Integers are big-endian. Whatever is
- * read here may be damaged: nothing is trusted.
+ * over its number and itself. Numbers of nodes, lengths and counts are varints, other integers
+ * big-endian. Whatever is read here may be damaged: nothing is trusted.
  *
  * Ownership: views into the value. */
 #pragma once
 
 #include "zonestore/node_p.h"
-#include "zonestore/store.h"
+#include "zonestore/versions_p.h"
 
-#define RECORD_FORMAT       1
-#define RECORD_VERSIONS_MAX 4096
+#define NODE_FORMAT 1
+#define ZONE_FORMAT 2
 
 struct node_value {
 	struct bytes content;
@@ -42,26 +46,69 @@ void node_value_write(const struct pool *pool, struct node_handle node, struct b
 /* ERR_STORE_CORRUPT. */
 MUST_USE enum err node_value_read(struct bytes value, struct node_value *out);
 
+/* What is kept of a zone. */
+struct zone_state {
+	struct name apex;
+	struct zone_timers timers;
+	const struct snapshot *served; /* NULL: nothing is */
+	const struct versions *more;   /* NULL: nothing else is kept */
+};
+
+/* Writes the value of zone `number`; all trees have their numbers. Overwrites the buffer. */
+void zone_value_write(const struct pool *pool, uint64_t number, const struct zone_state *state,
+                      struct buffer *out);
+
+/* A value being read. */
 struct zone_value {
 	struct name apex;
 	struct zone_timers timers;
-	unsigned version_count;
-	struct reader versions; /* read by zone_value_version() */
+	bool pinned;
+	struct serial_line line;
+	unsigned version_count; /* all of them */
+	/* private from here */
+	bool served;
+	bool aside;
+	bool begun; /* `last` is the version before */
+	unsigned older;
+	struct reader versions;
+	struct snapshot_record last;
 };
 
 struct zone_version {
-	uint64_t roots[2];   /* numbers; 0: none */
-	struct bytes record; /* of snapshot_encode() */
+	enum version_kind kind;
+	enum hold_reason why;   /* VERSION_ASIDE */
+	uint32_t replaced_at_s; /* VERSION_OLDER */
+	uint32_t bytes;
+	uint64_t roots[2]; /* numbers; 0: none */
+	struct snapshot_record record;
 };
-
-/* Appends the value of zone `number` up to its versions, then each version, then the end. The
- * buffer holds nothing else.
- */
-void zone_value_begin(struct name apex, const struct zone_timers *timers, unsigned version_count,
-                      struct buffer *out);
-void zone_value_add(const struct pool *pool, const struct snapshot *snap, struct buffer *out);
-void zone_value_end(uint64_t number, struct buffer *out);
 
 /* ERR_STORE_CORRUPT. */
 MUST_USE enum err zone_value_read(uint64_t number, struct bytes value, struct zone_value *out);
+
+/* Yields one version after the other: what is served, what is aside, then older ones from the
+ * newest on. ERR_NOT_FOUND after the last; ERR_STORE_CORRUPT. */
 MUST_USE enum err zone_value_version(struct zone_value *v, struct zone_version *out);
+
+/* The highest number of a root that the value names; 0 if it has no version. ERR_STORE_CORRUPT. */
+MUST_USE enum err zone_value_last_root(const struct zone_value *v, uint64_t *out);
+
+/* ---- restore.c ---- */
+
+/* Finds the node with a number: borrowed, or none. */
+struct node_source {
+	struct node_handle (*find)(const void *self, uint64_t number);
+	const void *self;
+};
+
+struct restored {
+	struct snapshot *served; /* NULL: nothing was */
+	struct versions *more;   /* NULL: nothing else was kept */
+	unsigned lost;           /* versions that were kept and are damaged */
+};
+
+/* Makes what a value names. Older versions and one aside that are damaged are left out and counted.
+ * ERR_STORE_CORRUPT: what was served is damaged, or the value is; ERR_NOT_FOUND: what was served lacks
+ * a node. */
+MUST_USE enum err zone_restore(struct pool *pool, struct zone_value *v,
+                               const struct node_source *nodes, struct restored *out);

@@ -114,7 +114,8 @@ bool tree_has_ns(const struct pool *pool, struct node_handle root)
 
 struct snapshot *snapshot_new(struct pool *pool, const struct snapshot_parts *parts)
 {
-	size_t len = sizeof(struct snapshot) + parts->apex.len;
+	size_t len = sizeof(struct snapshot) + parts->apex.len +
+	             (parts->counted ? sizeof(struct snapshot_counts) : 0);
 	uint32_t handle = heap_take(&pool->heap, len, parts->serial.n);
 	struct snapshot *snap = heap_at(&pool->heap, handle);
 	struct set_kind dname = { (uint32_t)TYPE_DNAME << 16 };
@@ -128,21 +129,72 @@ struct snapshot *snapshot_new(struct pool *pool, const struct snapshot_parts *pa
 		.received_at_s = time_pack(parts->received_at_s),
 		.refs = 1,
 		.serial = parts->serial,
+		.source_serial = parts->source_serial,
 		.roots = { parts->roots[0], parts->roots[1] },
 		.soa = parts->soa,
-		.primary = primary_intern(pool, &parts->primary),
+		.primary = parts->from.n != 0 ? parts->from : primary_intern(pool, &parts->primary),
 		.records = parts->records,
-		.origin = (uint8_t)parts->origin,
+		.origin = parts->origin & 3,
+		.counted = parts->counted,
 		.apex_len = parts->apex.len,
 		.apex_labels = parts->apex.labels,
 	};
 	memcpy(snap->apex, parts->apex.at, parts->apex.len);
+	if (parts->counted) {
+		snapshot_set_counts(snap, parts->counts);
+	}
 	if (tree_apex(pool, snap->roots[0], &links, &sets)) {
 		snap->apex_dname = sets_find(pool, links, sets, dname).n != 0;
 	}
 	atomic_fetch_add_explicit(&pool->snapshot_bytes, heap_piece_bytes(&pool->heap, handle),
 	                          memory_order_relaxed);
 	return snap;
+}
+
+struct snapshot *snapshot_copy(const struct snapshot *of, struct serial serial)
+{
+	struct pool *pool = of->pool;
+	struct snapshot_parts parts = {
+		.apex = snapshot_apex(of),
+		.roots = { node_ref(pool, of->roots[0]), node_ref(pool, of->roots[1]) },
+		.soa = of->soa,
+		.from = of->primary,
+		.serial = serial,
+		.source_serial = of->source_serial,
+		.records = of->records,
+		.counted = true,
+		.counts = snapshot_counts(of),
+		.bytes = of->bytes,
+		.origin = of->origin,
+		.received_at_s = of->received_at_s,
+	};
+
+	pool_body_ref(pool, of->soa);
+	pool_body_ref(pool, of->primary);
+	return snapshot_new(pool, &parts);
+}
+
+bool snapshot_same(const struct snapshot *a, const struct snapshot *b)
+{
+	return a->roots[0].n == b->roots[0].n && a->roots[1].n == b->roots[1].n &&
+	       a->soa.n == b->soa.n && serial_equal(a->source_serial, b->source_serial) &&
+	       bytes_equal(bytes_of(a->apex, a->apex_len), bytes_of(b->apex, b->apex_len));
+}
+
+struct snapshot_counts snapshot_counts(const struct snapshot *snap)
+{
+	struct snapshot_counts counts = { .added = snap->records - 1 };
+
+	if (snap->counted) {
+		memcpy(&counts, snap->apex + snap->apex_len, sizeof(counts));
+	}
+	return counts;
+}
+
+void snapshot_set_counts(struct snapshot *snap, struct snapshot_counts counts)
+{
+	assert(snap->counted);
+	memcpy(snap->apex + snap->apex_len, &counts, sizeof(counts));
 }
 
 /* ---- references ---- */
@@ -225,10 +277,9 @@ struct serial snapshot_serial(const struct snapshot *snap)
 	return snap->serial;
 }
 
-/* Every version is served under the serial that its primary gave it. */
 struct serial snapshot_source_serial(const struct snapshot *snap)
 {
-	return snap->serial;
+	return snap->source_serial;
 }
 
 struct name snapshot_apex(const struct snapshot *snap)
@@ -265,15 +316,19 @@ static struct id root_id(const struct snapshot *snap)
 
 void snapshot_facts(const struct snapshot *snap, struct snapshot_facts *out)
 {
+	struct snapshot_counts counts = snapshot_counts(snap);
+
 	*out = (struct snapshot_facts){
 		.serial = snap->serial,
-		.source_serial = snapshot_source_serial(snap),
+		.source_serial = snap->source_serial,
 		.root = root_id(snap),
 		.records = snap->records,
 		.bytes = snap->bytes,
 		.origin = snap->origin,
 		.primary = primary_of(snap),
 		.received_at_s = snap->received_at_s,
+		.added = counts.added,
+		.deleted = counts.deleted,
 	};
 }
 

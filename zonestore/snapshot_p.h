@@ -21,19 +21,32 @@
 struct snapshot {
 	struct pool *pool;
 	uint64_t bytes;
-	uint32_t received_at_s; /* 1970 to 2106 */
+	uint32_t received_at_s; /* 1970-2106 */
 	_Atomic uint32_t refs;
-	struct serial serial;
+	struct serial serial;        /* under which it is served */
+	struct serial source_serial; /* of the primary's SOA */
 	struct node_handle roots[2]; /* names; NSEC3 names; none if there are none */
 	struct body_handle soa;      /* stored form, serial zeroed */
 	struct body_handle primary;  /* family (1), port (2), address (16) */
 	uint32_t records;
-	uint8_t origin;
-	bool apex_dname; /* the apex has a DNAME */
+	uint8_t origin : 2;
+	bool apex_dname : 1; /* the apex has a DNAME */
+	bool counted : 1;    /* struct snapshot_counts follows the apex */
 	uint8_t apex_len;
 	uint8_t apex_labels;
 	uint8_t apex[];
 };
+
+/* Records that differ from the version served before. Without: everything, since there was none. */
+struct snapshot_counts {
+	uint32_t added;
+	uint32_t deleted;
+};
+
+struct snapshot_counts snapshot_counts(const struct snapshot *snap);
+
+/* `snap` is `counted`, and nobody else sees it. */
+void snapshot_set_counts(struct snapshot *snap, struct snapshot_counts counts);
 
 /* Interns the SOA of stored rdata (the serial in it is ignored). */
 struct body_handle soa_intern(struct pool *pool, uint32_t ttl, struct bytes stored);
@@ -51,8 +64,12 @@ struct snapshot_parts {
 	struct name apex;
 	struct node_handle roots[2]; /* references, taken */
 	struct body_handle soa;      /* reference, taken */
+	struct body_handle from;     /* reference, taken; none: made of `primary` */
 	struct serial serial;
+	struct serial source_serial;
 	uint32_t records;
+	bool counted;
+	struct snapshot_counts counts;
 	uint64_t bytes;
 	enum snapshot_origin origin;
 	struct addr primary;
@@ -64,6 +81,36 @@ bool snapshot_names_fit(const struct pool *pool, const struct node_handle roots[
                         struct body_handle soa, unsigned apex_len);
 
 struct snapshot *snapshot_new(struct pool *pool, const struct snapshot_parts *parts);
+
+/* A version with the same trees, SOA and origin, to be counted or served under another serial. */
+struct snapshot *snapshot_copy(const struct snapshot *of, struct serial serial);
+
+/* True if both have the same content, SOA and its source serial included. */
+bool snapshot_same(const struct snapshot *a, const struct snapshot *b);
+
+/* A version's record (snapshot_codec.c), read: views. */
+struct snapshot_record {
+	struct snapshot_parts parts; /* without trees and bodies */
+	struct id roots[2];
+	uint32_t soa_ttl;
+	struct bytes soa; /* stored form, serial zeroed */
+	bool like_soa;    /* as in the record before */
+	bool like_from;
+};
+
+/* Appends a record that leaves out what is as in the one before it, that of `like`. */
+void snapshot_encode_after(const struct snapshot *snap, const struct snapshot *like,
+                           struct buffer *out);
+
+/* Reads a record; `before` is the one that it was written after (NULL: none). ERR_STORE_CORRUPT. */
+MUST_USE enum err snapshot_record_read(struct bytes octets, const struct snapshot_record *before,
+                                       struct snapshot_record *out);
+
+/* Makes the version of a record and its trees (borrowed; their ids are checked). `like` is the
+ * version that the record before made, or NULL. *out is a reference. ERR_STORE_CORRUPT. */
+MUST_USE enum err snapshot_record_make(struct pool *pool, const struct snapshot_record *record,
+                                       const struct node_handle roots[static 2],
+                                       const struct snapshot *like, struct snapshot **out);
 
 /* The sets of the apex; false if the tree does not have it. */
 bool tree_apex(const struct pool *pool, struct node_handle root, const uint32_t **links,

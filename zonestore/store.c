@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
-#include "base/codec.h"
 #include "base/hash.h"
 #include "zonestore/snapshot_p.h"
 #include "zonestore/store_p.h"
+#include "zonestore/versions_p.h"
 
 /* ---- life ---- */
 
@@ -77,6 +77,7 @@ static void zone_give(struct zone *zone)
 void zone_free(struct zone *zone)
 {
 	snapshot_unref(atomic_load_explicit(&zone->newest, memory_order_acquire));
+	versions_free(atomic_load_explicit(&zone->more, memory_order_acquire));
 	free(zone->failure);
 	zone_give(zone);
 }
@@ -100,8 +101,10 @@ static void removals_free(struct removal *r)
 
 static void commits_forget(struct commit *c)
 {
-	for (; c != NULL; c = c->next) {
-		snapshot_unref(c->snap);
+	while (c != NULL) {
+		struct commit *next = c->next;
+		commit_forget(c);
+		c = next;
 	}
 }
 
@@ -151,8 +154,7 @@ enum err store_add(struct store *st, struct name apex, struct zone **out)
 	return ERR_OK;
 }
 
-/* Wakes the disk thread if it sleeps. queue.lock is held. */
-static void queue_wake(struct store *st)
+void store_queue_wake(struct store *st)
 {
 	if (st->queue.sleeping) {
 		pthread_cond_signal(&st->queue.wake);
@@ -164,22 +166,29 @@ static void queue_aside(struct store *st)
 {
 	if (st->queue.aside_since_ns == 0) {
 		st->queue.aside_since_ns = env_mono_ns(st->o.env) + 1; /* never 0 */
-		queue_wake(st);
+		store_queue_wake(st);
 	}
 }
 
-void store_remove(struct store *st, struct zone *zone)
+void store_removal_push(struct store *st, struct zone *zone)
 {
 	struct removal *r = mem_zero(1, sizeof(*r));
 
 	r->zone = zone;
-	zone_map_remove(&st->zones, zone);
-	pthread_mutex_lock(&st->queue.lock);
-	assert((zone->marks & (MARK_COMMITTING | MARK_REMOVED)) == 0);
-	zone->marks |= MARK_REMOVED;
 	r->next = st->queue.removals;
 	st->queue.removals = r;
 	queue_aside(st);
+}
+
+void store_remove(struct store *st, struct zone *zone)
+{
+	zone_map_remove(&st->zones, zone);
+	pthread_mutex_lock(&st->queue.lock);
+	assert((zone->marks & MARK_REMOVED) == 0);
+	zone->marks |= MARK_REMOVED;
+	if ((zone->marks & MARK_COMMITTING) == 0) { /* else commit_finish() does it */
+		store_removal_push(st, zone);
+	}
 	pthread_mutex_unlock(&st->queue.lock);
 }
 
@@ -329,110 +338,7 @@ void store_note(struct store *st, struct zone *zone, const struct zone_timers *t
 	pthread_mutex_unlock(&st->queue.lock);
 }
 
-/* ---- commits ---- */
-
-enum err store_commit(struct store *st, struct zone *zone, struct snapshot *snap,
-                      const struct zone_timers *timers, struct commit *c)
-{
-	enum err e = ERR_OK;
-
-	assert(snap != NULL && c->done != NULL);
-	pthread_mutex_lock(&st->queue.lock);
-	assert((zone->marks & (MARK_COMMITTING | MARK_REMOVED)) == 0);
-	if (st->queue.stop) {
-		e = ERR_STOPPING;
-	} else if (st->queue.commit_count >= STORE_QUEUE_MAX) {
-		e = ERR_BUSY;
-	} else {
-		zone->marks |= MARK_COMMITTING;
-		c->store = st;
-		c->zone = zone;
-		c->snap = snap;
-		c->timers = *timers;
-		c->since_ns = env_mono_ns(st->o.env);
-		c->err = ERR_OK;
-		c->next = NULL;
-		*st->queue.commits_end = c;
-		st->queue.commits_end = &c->next;
-		st->queue.commit_count++;
-		st->queue.fresh_count++;
-		queue_wake(st);
-	}
-	pthread_mutex_unlock(&st->queue.lock);
-	return e;
-}
-
-static void publish_tell(struct store *st, struct zone *zone, const struct snapshot *snap)
-{
-	struct snapshot_facts facts;
-	char root[2 * sizeof(facts.root.octets) + 1] = "";
-	struct writer w = writer_of(root, sizeof(root) - 1);
-
-	if (event_level(EVENT_ZONE_PUBLISHED) >
-	    (enum event_level)atomic_load_explicit(&st->o.events->level, memory_order_relaxed)) {
-		return;
-	}
-	snapshot_facts(snap, &facts);
-	if (!base16_encode(bytes_of(facts.root.octets, sizeof(facts.root.octets)), &w)) {
-		return;
-	}
-	for (size_t i = 0; i < w.len; i++) {
-		root[i] |= 0x20; /* lower case, as everywhere where people compare ids */
-	}
-	EVENT(st->o.events, EVENT_ZONE_PUBLISHED, F_NAME("zone", name_bytes(zone_apex(zone))),
-	      F_UINT("serial", facts.serial.n), F_STR("root", root),
-	      F_UINT("records", facts.records));
-}
-
-/* Makes a durable version the one that every shard reads. Takes the reference. Nothing here can
- * fail. */
-static void store_publish(struct store *st, struct zone *zone, struct snapshot *snap)
-{
-	struct snapshot *old = atomic_load_explicit(&zone->newest, memory_order_relaxed);
-
-	assert(snap != old);
-	/* Pairs with the acquire load in zone_newest(): who sees the pointer sees the tree. */
-	atomic_store_explicit(&zone->newest, snap, memory_order_release);
-	zone_set_expired(zone, false);
-	publish_tell(st, zone, snap);
-	for (unsigned i = 0; i < st->subscriber_count; i++) {
-		struct subscriber *s = &st->subscribers[i];
-		s->on_publish(s->self, (struct publish_event){ zone, old, snap });
-	}
-	snapshot_unref(old); /* those who borrowed it have it until their turns end */
-}
-
-void commit_finish(struct store_task *task)
-{
-	struct commit *c = container_of(task, struct commit, task);
-	struct store *st = c->store;
-	struct zone *zone = c->zone;
-
-	if (c->err == ERR_OK) {
-		pthread_mutex_lock(&st->queue.lock);
-		zone_timers_set(zone, &c->timers);
-		pthread_mutex_unlock(&st->queue.lock);
-		store_publish(st, zone, c->snap);
-	} else {
-		snapshot_unref(c->snap);
-	}
-	c->snap = NULL;
-	pthread_mutex_lock(&st->queue.lock);
-	st->queue.commit_count--;
-	zone->marks &= (uint8_t)~MARK_COMMITTING;
-	if ((zone->marks & MARK_AGAIN) != 0) {
-		zone->marks &= (uint8_t)~MARK_AGAIN;
-		store_note_push(st, zone);
-	}
-	pthread_mutex_unlock(&st->queue.lock);
-	c->done(c, c->err);
-}
-
-void store_subscribe(struct store *st, struct subscriber subscriber)
-{
-	assert(st->subscriber_count < STORE_SUBSCRIBERS_MAX);
-	st->subscribers[st->subscriber_count++] = subscriber;
-}
+/* ---- figures ---- */
 
 void store_stats(struct store *st, struct store_stats *out)
 {

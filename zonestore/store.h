@@ -19,6 +19,7 @@
 #include "base/event.h"
 #include "zonestore/builder.h"
 #include "zonestore/journal.h"
+#include "zonestore/keep.h"
 #include "zonestore/store_stats.h"
 
 #define STORE_QUEUE_MAX       65536 /* commits waiting for the disk thread */
@@ -28,6 +29,7 @@
 
 struct store;
 struct zone;
+struct versions;
 
 /* A piece of work for another thread; a field of what it is about. */
 struct store_task {
@@ -88,7 +90,7 @@ struct zone_timers {
 MUST_USE enum err store_add(struct store *st, struct name apex, struct zone **out);
 
 /* Removes a zone: readers lose it at once, the journal soon, memory when nobody can see it. On the
- * owner shard, with no commit of it under way (asserted). */
+ * owner shard. A commit of it that is under way ends first, with ERR_NOT_FOUND. */
 void store_remove(struct store *st, struct zone *zone);
 
 /* Finds the zone with this very apex / the one closest above or at `name`. NULL if none. No lock.
@@ -138,25 +140,6 @@ const void *zone_policy(const struct zone *zone);
 
 /* ---- commits ---- */
 
-/* How many older versions are kept. {0}: none. */
-struct version_limits {
-	uint32_t count;
-	uint32_t age_s; /* since they were received; 0: no limit */
-	uint64_t bytes; /* of memory that only older versions use; 0: the zone's own size */
-};
-
-/* Why a version is kept aside instead of being served (versions.h). */
-enum hold_reason {
-	HOLD_NONE,
-	HOLD_PINNED,   /* an operator pinned the zone, or rolled it back */
-	HOLD_REJECTED, /* by an operator */
-	HOLD_NO_NS,    /* a guard: no NS at the apex */
-	HOLD_SHRUNK,   /* a guard: lost too many of its records */
-	HOLD_ZONEMD,   /* a guard: its digest is wrong (RFC 8976) */
-	HOLD_LIMIT,    /* a guard: larger than the zone may be */
-	HOLD_REASONS,
-};
-
 struct commit {
 	void (*done)(struct commit *c, enum err e); /* on the owner shard; ERR_OK: it is visible */
 	struct version_limits keep;                 /* of the versions before this one */
@@ -165,16 +148,23 @@ struct commit {
 	struct store_task task;
 	struct store *store;
 	struct zone *zone;
-	struct snapshot *snap;
+	struct snapshot *snap;  /* to be served from then on; NULL: what is served now */
+	struct versions *more;  /* what else is kept then */
+	struct snapshot *fresh; /* whose differences to what is served now are to be counted */
+	bool comes;             /* from a primary, with timers */
+	bool pushes;            /* what is served now becomes an older version */
+	bool weighed;
 	struct zone_timers timers;
 	uint64_t since_ns;
 	enum err err;
 	struct commit *next;
 };
 
-/* Makes `snap` (taken) and `timers` durable, then visible. Owner shard; one commit of a zone at a
- * time (asserted). ERR_BUSY if the queue is full, ERR_STOPPING: nothing was taken. A disk that fails
- * is retried by the caller's choice: done() gets ERR_DISK_*. */
+/* Makes `snap` (taken), which a primary sent, and `timers` durable, then visible: served, or kept
+ * aside if c->hold says so or the zone is pinned. The serial under which it is served is chosen here
+ * (versions.h). Owner shard. ERR_BUSY (a commit of the zone is under way, or the queue is full),
+ * ERR_STOPPING: nothing was taken. A disk that fails is retried by the caller's choice: done() gets
+ * ERR_DISK_*. It gets ERR_NOT_FOUND if the zone was removed meanwhile. */
 MUST_USE enum err store_commit(struct store *st, struct zone *zone, struct snapshot *snap,
                                const struct zone_timers *timers, struct commit *c);
 

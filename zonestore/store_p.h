@@ -31,7 +31,9 @@ struct zone_failure {
 /* There may be a million of them: everything that most zones do not need is behind a pointer. A piece
  * of the pool's heap, behind the room of the engine. */
 struct zone {
-	_Atomic(struct snapshot *) newest; /* durable; a reference. Owner (and loading) writes */
+	_Atomic(struct snapshot *)
+		newest; /* served, durable; a reference. Owner (and loading) writes */
+	_Atomic(struct versions *) more; /* what else is kept (versions_p.h); NULL: nothing */
 	_Atomic(const void *) policy;
 	struct zone *note_next; /* in a list of notes */
 	struct zone_failure *failure;
@@ -149,14 +151,17 @@ static inline size_t numbers_left(const struct numbers *n)
 	return n->count - n->first;
 }
 
-/* ---- store.c, for the disk thread ---- */
+/* ---- store.c and commit.c, for each other and the disk thread ---- */
+
+/* Has the journal forget a zone and memory free it. queue.lock is held. */
+void store_removal_push(struct store *st, struct zone *zone);
+
+/* Wakes the disk thread if it sleeps. queue.lock is held. */
+void store_queue_wake(struct store *st);
 
 void zone_timers_set(struct zone *zone, const struct zone_timers *timers);
 void zone_free(struct zone *zone);
 void store_note_push(struct store *st, struct zone *zone); /* queue.lock is held */
-
-/* Ends a commit whose `err` is set; runs on the owner shard. */
-void commit_finish(struct store_task *task);
 
 /* ---- disk.c ---- */
 

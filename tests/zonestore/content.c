@@ -110,6 +110,6 @@ bool content_whole(const struct snapshot *snap, unsigned index)
 	}
 	free(cursor);
 	return name_equal(snapshot_apex(snap), name_of(&apex)) && records == facts.records &&
-	       number_at(snap, "serial") == facts.serial.n &&
+	       number_at(snap, "serial") == facts.source_serial.n &&
 	       number_at(snap, "count") + CONTENT_RECORDS == records;
 }

@@ -122,6 +122,12 @@ static void commit_done(struct commit *commit, enum err e)
 	c->farm->outstanding--;
 }
 
+void farm_commit_init(struct farm *f, struct farm_commit *c)
+{
+	*c = (struct farm_commit){ .farm = f, .err = ERR_BUSY };
+	c->commit.done = commit_done;
+}
+
 enum err farm_commit(struct farm *f, struct farm_commit *c, unsigned index, uint32_t serial,
                      unsigned filling)
 {
@@ -129,8 +135,7 @@ enum err farm_commit(struct farm *f, struct farm_commit *c, unsigned index, uint
 	struct zone_timers timers = farm_timers(serial);
 	enum err e;
 
-	*c = (struct farm_commit){ .farm = f, .err = ERR_BUSY };
-	c->commit.done = commit_done;
+	farm_commit_init(f, c);
 	e = store_commit(f->st, farm_zone(f, index), snap, &timers, &c->commit);
 	if (e == ERR_OK) {
 		f->outstanding++;

@@ -47,6 +47,9 @@ struct farm_commit {
 	unsigned done; /* times answered */
 };
 
+/* Fills in what a commit of the farm needs. */
+void farm_commit_init(struct farm *f, struct farm_commit *c);
+
 enum err farm_commit(struct farm *f, struct farm_commit *c, unsigned index, uint32_t serial,
                      unsigned filling);
 

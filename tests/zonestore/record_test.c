@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "tests/test.h"
 #include "tests/zonestore/farm.h"
 
@@ -23,11 +24,12 @@ static const struct zone_timers cases[] = {
 
 static void write(const struct zone_timers *t, struct buffer *out)
 {
+	struct zone_state state = { .timers = *t };
 	struct name_buf apex;
 
 	cr_assert(eq(int, name_parse(bytes_str("a\\000b.example."), NULL, &apex), ERR_OK));
-	zone_value_begin(name_of(&apex), t, 0, out);
-	zone_value_end(7, out);
+	state.apex = name_of(&apex);
+	zone_value_write(NULL, 7, &state, out);
 }
 
 TEST(record, keeps_timers)
@@ -76,37 +78,145 @@ TEST(record, sees_every_flipped_bit_and_every_cut)
 	}
 }
 
+/* Versions 5 (served), 8 (aside) and 4 to 1, with the numbers of their trees. */
+static void kept_make(struct farm *f, struct zone_state *state)
+{
+	struct versions *v = versions_new(4);
+
+	state->served = content_version(f->pool, 1, 5, 10);
+	v->served = state->served;
+	v->aside = content_version(f->pool, 1, 8, 0);
+	v->why = HOLD_SHRUNK;
+	v->pinned = true;
+	v->line = (struct serial_line){ .top = { 7 }, .known = true, .own = true };
+	for (uint32_t serial = 4; serial > 0; serial--) {
+		v->older[v->count++] =
+			(struct version_older){ .snap = content_version(f->pool, 1, serial, 10),
+			                        .bytes = 100 * serial,
+			                        .replaced_at_s = 1700000000 + serial };
+	}
+	v->older[1].snap->serial.n = 1000; /* one of the zone's own */
+	state->apex = snapshot_apex(state->served);
+	state->more = v;
+}
+
+static void number_roots(struct farm *f, const struct snapshot *snap, uint64_t number)
+{
+	struct node_handle roots[2];
+
+	snapshot_roots(snap, roots);
+	node_set_seq(f->pool, roots[0], number);
+}
+
+static void kept_free(struct farm *f, const struct zone_state *state)
+{
+	versions_free((struct versions *)(uintptr_t)state->more);
+	snapshot_unref((struct snapshot *)(uintptr_t)state->served);
+	farm_fini(f);
+}
+
+static void kept_write(struct farm *f, const struct zone_state *state, struct buffer *out)
+{
+	number_roots(f, state->served, 500);
+	number_roots(f, state->more->aside, 800);
+	for (uint32_t i = 0; i < state->more->count; i++) {
+		number_roots(f, state->more->older[i].snap, 400 - i);
+	}
+	zone_value_write(f->pool, 9, state, out);
+}
+
 TEST(record, keeps_versions)
 {
+	static const enum version_kind kinds[] = { VERSION_SERVED, VERSION_ASIDE, VERSION_OLDER,
+		                                   VERSION_OLDER,  VERSION_OLDER, VERSION_OLDER };
+	static const uint64_t numbers[] = { 500, 800, 400, 399, 398, 397 };
+	static const uint32_t serials[] = { 5, 8, 4, 1000, 2, 1 };
+	static const uint32_t sources[] = { 5, 8, 4, 3, 2, 1 };
+	struct zone_state state = { .timers = cases[1] };
 	struct buffer b = { 0 };
-	struct farm f;
-	struct snapshot *snap;
-	struct node_handle roots[2];
 	struct zone_version version;
 	struct zone_value v;
-	struct id ids[2];
+	uint64_t last = 0;
+	struct farm f;
 
 	farm_init(&f, journal_memory_new(NULL));
-	snap = content_version(f.pool, 1, 5, 10);
-	snapshot_roots(snap, roots);
-	node_set_seq(f.pool, roots[0], 42);
-	zone_value_begin(snapshot_apex(snap), &cases[1], 2, &b);
-	zone_value_add(f.pool, snap, &b);
-	zone_value_add(f.pool, snap, &b);
-	zone_value_end(9, &b);
+	kept_make(&f, &state);
+	kept_write(&f, &state, &b);
 	cr_assert(eq(int, zone_value_read(9, buffer_bytes(&b), &v), ERR_OK));
-	cr_expect(eq(uint, v.version_count, 2));
-	for (unsigned i = 0; i < 2; i++) {
+	cr_expect(v.pinned && v.line.known && v.line.own);
+	cr_expect(eq(u32, v.line.top.n, 7));
+	cr_expect(eq(uint, v.version_count, 6));
+	cr_assert(eq(int, zone_value_last_root(&v, &last), ERR_OK));
+	cr_expect(eq(u64, last, 800));
+	for (unsigned i = 0; i < 6; i++) {
 		cr_assert(eq(int, zone_value_version(&v, &version), ERR_OK));
-		cr_expect(eq(u64, version.roots[0], 42));
+		cr_expect(eq(int, version.kind, kinds[i]));
+		cr_expect(eq(int, version.why, i == 1 ? HOLD_SHRUNK : HOLD_NONE));
+		cr_expect(eq(u64, version.roots[0], numbers[i]));
 		cr_expect(eq(u64, version.roots[1], 0));
-		cr_assert(eq(int, snapshot_root_ids(version.record, ids), ERR_OK));
-		cr_expect(id_equal(&ids[0], node_id(f.pool, roots[0])));
+		cr_expect(eq(u32, version.record.parts.serial.n, serials[i]));
+		cr_expect(eq(u32, version.record.parts.source_serial.n, sources[i]));
+		cr_expect(eq(u32, version.bytes, i < 2 ? 0 : 100 * (6 - i)));
+		cr_expect(eq(u32, version.replaced_at_s, i < 2 ? 0 : 1700000006 - i));
 	}
-	cr_expect(eq(int, zone_value_version(&v, &version), ERR_STORE_CORRUPT));
-	snapshot_unref(snap);
+	cr_expect(eq(int, zone_value_version(&v, &version), ERR_NOT_FOUND));
 	buffer_fini(&b);
-	farm_fini(&f);
+	kept_free(&f, &state);
+}
+
+/* Twenty versions of a small zone are no burden. */
+TEST(record, is_small)
+{
+	struct zone_state state = { 0 };
+	struct buffer b = { 0 };
+	struct versions *v;
+	struct farm f;
+
+	farm_init(&f, journal_memory_new(NULL));
+	v = versions_new(20);
+	state.served = content_version(f.pool, 1, 5, 8);
+	state.apex = snapshot_apex(state.served);
+	state.more = v;
+	number_roots(&f, state.served, 1U << 30);
+	for (uint32_t i = 0; i < 20; i++) {
+		v->older[v->count++].snap = content_version(f.pool, 1, 100 - i, 8);
+		number_roots(&f, v->older[i].snap, (1U << 30) - i);
+	}
+	zone_value_write(f.pool, 9, &state, &b);
+	cr_expect(lt(sz, b.len, 1500));
+	buffer_fini(&b);
+	kept_free(&f, &state);
+}
+
+/* The check value finds damage. Should it not, nothing else is to break. */
+TEST(record, survives_damage_that_the_check_misses)
+{
+	struct zone_state state = { 0 };
+	struct buffer b = { 0 };
+	struct zone_version version;
+	struct zone_value v;
+	struct farm f;
+	uint64_t last;
+
+	farm_init(&f, journal_memory_new(NULL));
+	kept_make(&f, &state);
+	kept_write(&f, &state, &b);
+	for (unsigned i = 0; i < 30000; i++) {
+		struct bytes whole = bytes_of(b.at, b.len - 8);
+		size_t at = env_random_below(&f.env.env, (uint32_t)whole.len);
+		uint8_t before = b.at[at];
+		b.at[at] = (uint8_t)env_random_below(&f.env.env, 256);
+		store_u64(b.at + whole.len, hash_fixed(whole) ^ 9 * 0x9e3779b97f4a7c15ULL);
+		if (zone_value_read(9, buffer_bytes(&b), &v) == ERR_OK) {
+			(void)!zone_value_last_root(&v, &last);
+			for (unsigned n = 0; zone_value_version(&v, &version) == ERR_OK; n++) {
+				cr_assert(le(uint, n, VERSIONS_KEPT_MAX + 2));
+			}
+		}
+		b.at[at] = before;
+	}
+	buffer_fini(&b);
+	kept_free(&f, &state);
 }
 
 TEST(record, splits_a_node_into_content_and_children)
