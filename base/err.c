@@ -63,6 +63,12 @@ static const struct {
 	[ERR_NOT_FOUND] = { "not-found", "not found" },
 	[ERR_CONFIG] = { "config", "wrong setting" },
 	[ERR_TEXT] = { "text", "unreadable presentation form" },
+	[ERR_SERIAL_BACK] = { "serial-back",
+	                      "the primary went back to an older version, which is kept here" },
+	[ERR_GUARD_SHRUNK] = { "guard-shrunk", "the zone lost too many of its records" },
+	[ERR_GUARD_ZONEMD] = { "guard-zonemd", "the zone does not fit its ZONEMD digest" },
+	[ERR_GUARD_RECORDS] = { "guard-records", "more records than max-records allows" },
+	[ERR_GUARD_BYTES] = { "guard-bytes", "more octets than max-bytes allows" },
 };
 
 enum err_class err_class(enum err e)

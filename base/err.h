@@ -72,6 +72,11 @@ enum err {
 	ERR_NOT_FOUND,     /* no such zone, key or record */
 	ERR_CONFIG,        /* a setting is wrong */
 	ERR_TEXT,          /* presentation form that cannot be read */
+	ERR_SERIAL_BACK,   /* the primary's serial is that of an older version that is kept */
+	ERR_GUARD_SHRUNK,  /* lost more of its records than shrink-percent */
+	ERR_GUARD_ZONEMD,  /* has a ZONEMD, and its digest is wrong (RFC 8976) */
+	ERR_GUARD_RECORDS, /* max-records exceeded */
+	ERR_GUARD_BYTES,   /* max-bytes exceeded */
 	ERR_COUNT,
 };
 

@@ -54,6 +54,21 @@ static const struct {
 	[EVENT_SERIAL_LOWER] = { "serial-lower", LEVEL_WARNING,
 	                         "zone {zone}: {primary} has serial {serial}, older than our "
 	                         "{ours}" },
+	[EVENT_SERIAL_BACK] = { "serial-back", LEVEL_WARNING,
+	                        "zone {zone}: {primary} went back from serial {ours} to {serial}, "
+	                        "a version that is kept" },
+	[EVENT_SERIAL_FOLLOWED] = { "serial-followed", LEVEL_WARNING,
+	                            "zone {zone}: following {primary} from serial {ours} back to "
+	                            "{serial}" },
+	[EVENT_CONTENT_KNOWN] = { "content-known", LEVEL_INFO,
+	                          "zone {zone}: serial {serial} has the very content of serial "
+	                          "{kept}, which is kept" },
+	[EVENT_VERSION_HELD] = { "version-held", LEVEL_WARNING,
+	                         "zone {zone}: serial {serial} is not served but held: {reason} "
+	                         "({records} records, {served} are served)" },
+	[EVENT_GUARD_PASSED] = { "guard-passed", LEVEL_WARNING,
+	                         "zone {zone}: serial {serial} would be held, had the zone not "
+	                         "expired: {reason}" },
 	[EVENT_ZONE_EXPIRED] = { "zone-expired", LEVEL_ERROR,
 	                         "zone {zone}: expired at serial {serial}" },
 	[EVENT_ZONE_RECOVERED] = { "zone-recovered", LEVEL_INFO,

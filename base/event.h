@@ -42,6 +42,11 @@ enum event_kind {
 	EVENT_REFRESH_CURRENT,   /* zone, primary, serial */
 	EVENT_REFRESH_FAILED,    /* zone, primary, error, code */
 	EVENT_SERIAL_LOWER,      /* zone, primary, serial, ours */
+	EVENT_SERIAL_BACK,       /* zone, primary, serial, ours */
+	EVENT_SERIAL_FOLLOWED,   /* zone, primary, serial, ours */
+	EVENT_CONTENT_KNOWN,     /* zone, serial, kept */
+	EVENT_VERSION_HELD,      /* zone, serial, reason, records, served */
+	EVENT_GUARD_PASSED,      /* zone, serial, reason */
 	EVENT_ZONE_EXPIRED,      /* zone, serial */
 	EVENT_ZONE_RECOVERED,    /* zone, serial */
 	EVENT_ZONE_PUBLISHED,    /* zone, serial, root, records */

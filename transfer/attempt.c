@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * transfer/attempt.c — one attempt of a zone at one primary: a question, a transfer, a commit. */
+#include "transfer/guard_p.h"
 #include "transfer/refresh_p.h"
 
 #include <stdlib.h>
@@ -43,9 +44,36 @@ void attempt_end(struct refresh *z)
 
 /* ---- asking for the serial ---- */
 
+/* True if a version is kept, served or not, that the primary sent under this serial. */
+static bool is_kept(const struct refresh *z, struct serial serial)
+{
+	size_t cap = zone_versions(refresh_zone(z), NULL, 0);
+	struct version_view *views = mem_zero(cap, sizeof(*views));
+	size_t count = zone_versions(refresh_zone(z), views, cap);
+	bool kept = false;
+
+	assert(count == cap);
+	for (size_t i = 0; i < count; i++) {
+		kept = kept || serial_equal(snapshot_source_serial(views[i].snap), serial);
+		snapshot_unref(views[i].snap);
+	}
+	free(views);
+	return kept;
+}
+
+/* The primary has a serial that is lower than ours; says which, and returns what that is. */
+static enum err note_lower(const struct refresh *z, const struct addr *primary,
+                           struct serial serial)
+{
+	bool kept = is_kept(z, serial);
+
+	refresh_event_lower(z, kept ? EVENT_SERIAL_BACK : EVENT_SERIAL_LOWER, primary, serial);
+	return kept ? ERR_SERIAL_BACK : ERR_SERIAL_OLD;
+}
+
 static void on_serial(struct refresh *z, const struct addr *primary, struct serial serial)
 {
-	struct serial have = snapshot_serial(zone_newest(refresh_zone(z)));
+	struct serial have = snapshot_source_serial(zone_have(refresh_zone(z)));
 
 	if (serial_equal(serial, have)) {
 		refresh_no_news(z, primary);
@@ -53,8 +81,7 @@ static void on_serial(struct refresh *z, const struct addr *primary, struct seri
 		z->method = REFRESH_BY_IXFR;
 		refresh_enqueue(z);
 	} else {
-		refresh_event_lower(z, primary, serial);
-		refresh_attempt_failed(z, ERR_SERIAL_OLD);
+		refresh_lower(z, note_lower(z, primary, serial));
 	}
 }
 
@@ -91,7 +118,7 @@ static enum err ask(struct refresh *z)
 		                             .key = z->primary->key,
 		                             .done = on_soa };
 
-	assert(zone_newest(refresh_zone(z)) != NULL);
+	assert(zone_have(refresh_zone(z)) != NULL);
 	z->query = mem_zero(1, sizeof(*z->query));
 	z->query->owner = z;
 	refresh_move(z, REFRESH_ASKING);
@@ -112,6 +139,9 @@ static void commit_over(struct refresh *z, enum err e)
 	if (e == ERR_OK) {
 		transfer_count(&t->counts.transfers_done, 1);
 		refresh_event_done(z, p);
+		if (zone_hold(zone) != HOLD_NONE) {
+			refresh_event_held(z);
+		}
 	} else {
 		transfer_count(&t->counts.transfers_failed, 1);
 		refresh_event_pull_failed(z, &p->session, e);
@@ -141,7 +171,8 @@ static void on_commit(struct commit *c, enum err e)
 	}
 }
 
-/* Hands the version to the store; if it is full, again a little later. */
+/* Hands the version to the store; if that is full, or at what an operator wants done about the zone,
+ * again a little later. */
 static void commit_try(struct refresh *z)
 {
 	struct pull *p = z->pull;
@@ -151,6 +182,7 @@ static void commit_try(struct refresh *z)
 	p->was_failing = timers.failing_since_s != 0 || zone_expired(refresh_zone(z));
 	p->delay_ms = refresh_timers_fresh(z, p->snap, &timers);
 	p->commit.done = on_commit;
+	p->commit.keep = refresh_policy(z)->history;
 	e = store_commit(z->t->options.store, refresh_zone(z), p->snap, &timers, &p->commit);
 	if (e == ERR_BUSY && ++p->commit_tries < COMMIT_TRIES_MAX) {
 		io_timer_set(p->io, &p->timer, io_now_ns(p->io) + COMMIT_AGAIN_MS * NS_PER_MS);
@@ -172,7 +204,6 @@ static void commit_begin(struct refresh *z)
 {
 	struct pull *p = z->pull;
 
-	p->snap = session_take_snapshot(&p->session);
 	p->timer.fn = on_commit_timer;
 	leave_primary(z, JOB_PULL);
 	z->last = (uint8_t)refresh_primary_index(z);
@@ -196,20 +227,28 @@ bool attempt_uncommit(struct refresh *z)
 
 /* ---- pulling ---- */
 
+/* A guard refused what came, and would refuse it however it came. */
+static bool refused_for_good(const struct refresh *z, enum err e)
+{
+	return e == ERR_GUARD_SHRUNK || e == ERR_GUARD_RECORDS || e == ERR_GUARD_BYTES ||
+	       (e == ERR_GUARD_ZONEMD && z->pull->session.form == SESSION_FORM_WHOLE);
+}
+
 /* After which failures of an IXFR is the whole zone asked of the same primary? All of them, but
  * for those that would befall it just the same. */
 static bool axfr_may_help(const struct refresh *z, enum err e)
 {
-	return z->method == REFRESH_BY_IXFR && z->pull->request.connected && e != ERR_SERIAL_OLD &&
-	       e != ERR_TSIG_BADKEY && e != ERR_TSIG_BADTIME && e != ERR_STOPPING;
+	return !refused_for_good(z, e) && z->method == REFRESH_BY_IXFR &&
+	       z->pull->request.connected && e != ERR_SERIAL_OLD && e != ERR_TSIG_BADKEY &&
+	       e != ERR_TSIG_BADTIME && e != ERR_STOPPING;
 }
 
-static void pull_failed(struct refresh *z)
+static void pull_failed(struct refresh *z, enum err e)
 {
 	struct session *s = &z->pull->session;
 	struct addr primary = z->primary->addr;
-	enum err e = s->err;
 	bool again = axfr_may_help(z, e);
+	bool lower = false;
 
 	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0) {
 		primary_unreached(z->primary, e); /* those that wait for it need not find out too */
@@ -217,7 +256,8 @@ static void pull_failed(struct refresh *z)
 	if (again) {
 		refresh_event_fallback(z, &primary, e);
 	} else if (e == ERR_SERIAL_OLD) {
-		refresh_event_lower(z, &primary, session_serial(s));
+		lower = true;
+		e = note_lower(z, &primary, session_serial(s));
 	} else {
 		refresh_event_pull_failed(z, s, e);
 		transfer_count(&z->t->counts.transfers_failed, 1);
@@ -226,9 +266,68 @@ static void pull_failed(struct refresh *z)
 	if (again) {
 		z->method = REFRESH_BY_AXFR;
 		refresh_enqueue(z);
+	} else if (lower) {
+		refresh_lower(z, e);
 	} else {
 		refresh_attempt_failed(z, e);
 	}
+}
+
+/* ---- judging ---- */
+
+/* Before a version made of differences is held for its content, the whole zone is asked for, in case
+ * that it were the differences that are wrong; but not for each version after one that is held. */
+static bool doubtful(const struct refresh *z, const struct guard_verdict *v)
+{
+	return v->act == GUARD_HOLD && (v->why == HOLD_NO_NS || v->why == HOLD_ZONEMD) &&
+	       z->pull->session.form == SESSION_FORM_DIFFERENCES &&
+	       zone_hold(refresh_zone(z)) != v->why;
+}
+
+/* Says what is remarkable about a version that is to be kept. */
+static void tell_of(const struct refresh *z, const struct snapshot *fresh)
+{
+	const struct snapshot *have = zone_have(refresh_zone(z));
+	struct snapshot_facts facts, had = { 0 };
+	const struct snapshot *kept;
+
+	snapshot_facts(fresh, &facts);
+	if (have == NULL) {
+		return;
+	}
+	snapshot_facts(have, &had);
+	if (serial_newer(had.source_serial, facts.source_serial)) {
+		refresh_event_lower(z, EVENT_SERIAL_FOLLOWED, &facts.primary, facts.source_serial);
+	}
+	kept = zone_kept_root(refresh_zone(z), &facts.root);
+	if (kept != NULL && !id_equal(&facts.root, &had.root)) {
+		refresh_event_known(z, facts.source_serial, snapshot_serial(kept));
+	}
+}
+
+/* A version is there: is it to be served, held or refused? */
+static void pull_done(struct refresh *z)
+{
+	struct pull *p = z->pull;
+	struct guard_case c = { .guard = &refresh_policy(z)->guard,
+		                .served = zone_borrow(refresh_zone(z)),
+		                .expired = zone_expired(refresh_zone(z)) };
+	struct guard_verdict v;
+
+	p->snap = session_take_snapshot(&p->session);
+	c.fresh = p->snap;
+	v = guard_judge(&c);
+	if (v.act == GUARD_REFUSE || doubtful(z, &v)) {
+		pull_failed(z, v.err);
+		return;
+	}
+	tell_of(z, p->snap);
+	if (v.act == GUARD_HOLD) {
+		p->commit.hold = v.why;
+	} else if (v.why != HOLD_NONE) {
+		refresh_event_passed(z, snapshot_source_serial(p->snap), v.why);
+	}
+	commit_begin(z);
 }
 
 static void on_pull(struct pull *p)
@@ -239,14 +338,14 @@ static void on_pull(struct pull *p)
 
 	switch (p->session.state) {
 	case SESSION_DONE:
-		commit_begin(z);
+		pull_done(z);
 		break;
 	case SESSION_CURRENT:
 		attempt_end(z);
 		refresh_no_news(z, &primary);
 		break;
 	case SESSION_FAILED:
-		pull_failed(z);
+		pull_failed(z, p->session.err);
 		break;
 	case SESSION_READY:
 	case SESSION_ASKED:
@@ -262,9 +361,10 @@ static enum err pull(struct refresh *z)
 	struct session_options options = {
 		.apex = zone_apex(refresh_zone(z)),
 		.pool = z->t->options.pool,
-		.have = zone_newest(refresh_zone(z)),
+		.have = zone_have(refresh_zone(z)),
 		.kind = z->method == REFRESH_BY_IXFR ? SESSION_IXFR : SESSION_AXFR,
-		.force = (z->serves & (WANT_WHOLE | WANT_REFETCH)) != 0,
+		.force = (z->serves & (WANT_WHOLE | WANT_REFETCH | WANT_LOWER)) != 0,
+		.allow_no_ns = refresh_policy(z)->guard.no_ns == GUARD_HOLD,
 		.id = (uint16_t)env_random_u32(z->t->io->env),
 		.key = z->primary->key,
 		.limits = &refresh_policy(z)->limits,
@@ -283,7 +383,7 @@ static enum err pull(struct refresh *z)
 static bool spared(const struct refresh *z)
 {
 	bool told = z->lane == LANE_NOTIFY && z->tried == 0;
-	bool fallback = z->method == REFRESH_BY_AXFR && zone_newest(refresh_zone(z)) != NULL &&
+	bool fallback = z->method == REFRESH_BY_AXFR && zone_have(refresh_zone(z)) != NULL &&
 	                (z->serves & (WANT_WHOLE | WANT_REFETCH)) == 0;
 
 	return primary_down(z->primary) && z->lane != LANE_OPERATOR && !told && !fallback;

@@ -76,11 +76,18 @@ static bool schedule_of(const struct refresh *z, const struct snapshot *snap, st
 
 /* ---- waiting ---- */
 
+/* A zone of which nothing was ever served, because all that came is held, does not expire. */
+static bool may_expire(const struct refresh *z, const struct zone_timers *timers)
+{
+	return timers->expire_at_s != 0 && zone_newest(refresh_zone(z)) != NULL &&
+	       !zone_expired(refresh_zone(z));
+}
+
 static uint64_t expire_ns(const struct refresh *z, const struct zone_timers *timers)
 {
 	int64_t left = timers->expire_at_s - wall_s(z);
 
-	if (timers->expire_at_s == 0 || zone_expired(refresh_zone(z))) {
+	if (!may_expire(z, timers)) {
 		return DUE_NEVER;
 	}
 	return io_now_ns(z->t->io) + (left > 0 ? (uint64_t)left * NS_PER_S : 0);
@@ -137,7 +144,7 @@ static enum refresh_method method_first(const struct refresh *z)
 {
 	uint8_t wants = z->wants | z->serves;
 
-	if (zone_newest(refresh_zone(z)) == NULL || (wants & (WANT_WHOLE | WANT_REFETCH)) != 0) {
+	if (zone_have(refresh_zone(z)) == NULL || (wants & (WANT_WHOLE | WANT_REFETCH)) != 0) {
 		return REFRESH_BY_AXFR;
 	}
 	return (wants & (WANT_NEWS | WANT_REFRESH)) != 0 ? REFRESH_BY_IXFR : REFRESH_BY_SOA;
@@ -149,7 +156,7 @@ static enum lane lane_due(const struct refresh *z)
 	struct zone_timers timers = zone_timers(refresh_zone(z));
 	int64_t whole = timers.expire_at_s - timers.refreshed_at_s;
 
-	if (zone_newest(refresh_zone(z)) == NULL) {
+	if (zone_have(refresh_zone(z)) == NULL) {
 		return LANE_FIRST;
 	}
 	if (timers.expire_at_s != 0 && (timers.expire_at_s - wall_s(z)) * 4 < whole) {
@@ -177,6 +184,7 @@ static void round_begin(struct refresh *z)
 	}
 	z->first = (z->wants & WANT_NEWS) != 0 && z->notifier < count ? z->notifier : 0;
 	z->tried = 0;
+	z->lower = UINT8_MAX;
 	z->error = ERR_OK;
 	z->lane = (uint8_t)lane_of(z);
 	z->method = (uint8_t)method_first(z);
@@ -201,17 +209,17 @@ static void give_up(struct refresh *z)
 	case REFRESH_STATES:
 		break;
 	}
-	z->wants |= z->serves;
+	z->wants |= z->serves & (uint8_t)~WANT_LOWER;
 	z->serves = 0;
 }
 
 /* The notified serial has come, or nothing is known of it. */
 static bool news_satisfied(const struct refresh *z, uint8_t set)
 {
-	const struct snapshot *have = zone_newest(refresh_zone(z));
+	const struct snapshot *have = zone_have(refresh_zone(z));
 
 	return (set & WANT_SERIAL) == 0 ||
-	       (have != NULL && !serial_newer(z->notified, snapshot_serial(have)));
+	       (have != NULL && !serial_newer(z->notified, snapshot_source_serial(have)));
 }
 
 /* After a round: begins the next if something was wanted meanwhile. */
@@ -288,7 +296,7 @@ static void confirmed(struct refresh *z)
 	    news_satisfied(z, z->wants)) {
 		z->wants &= (uint8_t) ~(WANT_NEWS | WANT_SERIAL);
 	}
-	delay_ms = refresh_timers_fresh(z, zone_newest(refresh_zone(z)), &timers);
+	delay_ms = refresh_timers_fresh(z, zone_have(refresh_zone(z)), &timers);
 	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves)) {
 		/* No primary has what was announced, yet: look again soon, but no one was wrong. */
 		uint32_t soon_s = schedule_backoff_s(&refresh_policy(z)->limits, 1);
@@ -299,6 +307,7 @@ static void confirmed(struct refresh *z)
 		}
 	}
 	store_note(z->t->options.store, refresh_zone(z), &timers);
+	store_prune(z->t->options.store, refresh_zone(z), &refresh_policy(z)->history);
 	recovered(z, was_failing);
 	go_on(z, delay_ms);
 }
@@ -323,7 +332,7 @@ static uint64_t retry_ms(const struct refresh *z)
 	struct schedule s;
 	uint32_t wait_s = schedule_backoff_s(&refresh_policy(z)->limits, z->failures);
 
-	if (schedule_of(z, zone_newest(refresh_zone(z)), &s) &&
+	if (schedule_of(z, zone_have(refresh_zone(z)), &s) &&
 	    (z->wants == 0 || s.retry_s < wait_s)) {
 		wait_s = s.retry_s;
 	}
@@ -338,7 +347,7 @@ static void round_failed(struct refresh *z)
 	bool again = z->wants != 0;
 	uint64_t delay_ms;
 
-	z->wants |= z->serves & (uint8_t)~WANT_REFRESH;
+	z->wants |= z->serves & (uint8_t) ~(WANT_REFRESH | WANT_LOWER);
 	z->serves = 0;
 	z->failures = z->failures < UINT8_MAX ? (uint8_t)(z->failures + 1) : UINT8_MAX;
 	delay_ms = retry_ms(z);
@@ -355,27 +364,50 @@ static void round_failed(struct refresh *z)
 	}
 }
 
-/* The next primary, or the end of the round. */
+/* No primary has our serial or a newer one, but one has a lower one that is to be followed: because
+ * of the policy, or because nothing is served any more. */
+static bool follows(const struct refresh *z)
+{
+	const struct zone_policy *policy = refresh_policy(z);
+
+	return z->lower < primary_count(policy) && (z->serves & WANT_LOWER) == 0 &&
+	       (policy->guard.follow_lower || zone_expired(refresh_zone(z)));
+}
+
+/* The next primary, the one to follow, or the end of the round. */
 void refresh_attempt_failed(struct refresh *z, enum err e)
 {
 	z->error = (uint8_t)e;
 	z->error_at = (uint8_t)refresh_primary_index(z);
 	z->tried++;
-	if (z->tried < primary_count(refresh_policy(z))) {
+	if ((z->serves & WANT_LOWER) == 0 && z->tried < primary_count(refresh_policy(z))) {
 		z->method = (uint8_t)method_first(z);
+		refresh_enqueue(z);
+	} else if (follows(z)) {
+		z->serves |= WANT_LOWER;
+		z->error = ERR_OK;
+		z->first = z->lower;
+		z->tried = 0;
+		z->method = REFRESH_BY_AXFR;
 		refresh_enqueue(z);
 	} else {
 		round_failed(z);
 	}
 }
 
+void refresh_lower(struct refresh *z, enum err e)
+{
+	z->lower = (uint8_t)refresh_primary_index(z);
+	refresh_attempt_failed(z, e);
+}
+
 /* A primary has no news. If it was asked because of a newer serial that was announced, one of the
  * others may have it. */
 void refresh_no_news(struct refresh *z, const struct addr *primary)
 {
-	const struct snapshot *have = zone_newest(refresh_zone(z));
+	const struct snapshot *have = zone_have(refresh_zone(z));
 
-	refresh_event_current(z, primary, snapshot_serial(have));
+	refresh_event_current(z, primary, snapshot_source_serial(have));
 	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves) &&
 	    z->tried + 1U < primary_count(refresh_policy(z))) {
 		z->tried++;
@@ -417,18 +449,13 @@ void refresh_commit_failed(struct refresh *z, enum err e)
 
 static void expire(struct refresh *z)
 {
-	const struct snapshot *snap = zone_newest(refresh_zone(z));
-
 	zone_set_expired(refresh_zone(z), true);
-	if (snap != NULL) {
-		refresh_event_expired(z, snapshot_serial(snap));
-	}
+	refresh_event_expired(z, snapshot_serial(zone_newest(refresh_zone(z))));
 }
 
 static bool is_expired(const struct refresh *z, const struct zone_timers *timers)
 {
-	return timers->expire_at_s != 0 && timers->expire_at_s <= wall_s(z) &&
-	       !zone_expired(refresh_zone(z));
+	return may_expire(z, timers) && timers->expire_at_s <= wall_s(z);
 }
 
 void refresh_due(struct refresh *z)
@@ -450,7 +477,6 @@ void refresh_start(struct transfer *t, struct zone *zone)
 {
 	struct refresh *z = zone_engine_start(zone);
 	struct zone_timers timers = zone_timers(zone);
-	const struct snapshot *snap = zone_newest(zone);
 	struct schedule s;
 
 	assert(refresh_zone(z) == zone);
@@ -459,10 +485,10 @@ void refresh_start(struct transfer *t, struct zone *zone)
 	z->notifier = UINT8_MAX;
 	z->wants = timers.notified ? WANT_NEWS : 0;
 	due_set(&t->due, &z->due, DUE_NEVER);
-	if (snap != NULL && (zone_expired(zone) || is_expired(z, &timers))) {
+	if (zone_newest(zone) != NULL && (zone_expired(zone) || is_expired(z, &timers))) {
 		expire(z); /* the store may have seen it while loading, but tells nobody */
 	}
-	if (!schedule_of(z, snap, &s) || timers.notified || zone_expired(zone)) {
+	if (!schedule_of(z, zone_have(zone), &s) || timers.notified || zone_expired(zone)) {
 		round_begin(z);
 	} else if (primary_count(refresh_policy(z)) == 0) {
 		wait_for(z, DUE_NEVER);
@@ -514,9 +540,10 @@ static void remember(struct refresh *z, const struct transfer_notice *n)
 
 void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 {
-	const struct snapshot *have = zone_newest(refresh_zone(z));
+	const struct snapshot *have = zone_have(refresh_zone(z));
 
-	if (n->has_serial && have != NULL && serial_equal(n->serial, snapshot_serial(have)) &&
+	if (n->has_serial && have != NULL &&
+	    serial_equal(n->serial, snapshot_source_serial(have)) &&
 	    !zone_expired(refresh_zone(z))) {
 		return; /* told of what we have */
 	}
@@ -546,7 +573,7 @@ static void reschedule(struct refresh *z)
 	struct zone_timers timers = zone_timers(refresh_zone(z));
 	struct schedule s;
 
-	if (schedule_of(z, zone_newest(refresh_zone(z)), &s) && timers.refreshed_at_s != 0) {
+	if (schedule_of(z, zone_have(refresh_zone(z)), &s) && timers.refreshed_at_s != 0) {
 		int64_t wait_s = timers.failing_since_s != 0 ? s.retry_s : s.refresh_s;
 		int64_t from_s = timers.failing_since_s != 0 ? wall_s(z) : timers.refreshed_at_s;
 
@@ -562,6 +589,7 @@ static void reschedule(struct refresh *z)
 void refresh_policy_changed(struct refresh *z, bool refetch)
 {
 	if (!refetch) {
+		store_prune(z->t->options.store, refresh_zone(z), &refresh_policy(z)->history);
 		reschedule(z);
 		return;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * transfer/refresh_events.c — what the log is told of a zone's life. */
+#include "transfer/guard_p.h"
 #include "transfer/refresh_p.h"
 
 #define FIELDS_MAX 12
@@ -81,11 +82,39 @@ void refresh_event_current(const struct refresh *z, const struct addr *primary,
 	      F_ADDR("primary", primary), F_UINT("serial", serial.n));
 }
 
-void refresh_event_lower(const struct refresh *z, const struct addr *primary, struct serial serial)
+void refresh_event_lower(const struct refresh *z, enum event_kind kind, const struct addr *primary,
+                         struct serial serial)
 {
-	EVENT(z->t->events, EVENT_SERIAL_LOWER, F_NAME("zone", apex_of(z)),
-	      F_ADDR("primary", primary), F_UINT("serial", serial.n),
-	      F_UINT("ours", snapshot_serial(zone_newest(refresh_zone(z))).n));
+	EVENT(z->t->events, kind, F_NAME("zone", apex_of(z)), F_ADDR("primary", primary),
+	      F_UINT("serial", serial.n),
+	      F_UINT("ours", snapshot_source_serial(zone_have(refresh_zone(z))).n));
+}
+
+void refresh_event_known(const struct refresh *z, struct serial serial, struct serial kept)
+{
+	EVENT(z->t->events, EVENT_CONTENT_KNOWN, F_NAME("zone", apex_of(z)),
+	      F_UINT("serial", serial.n), F_UINT("kept", kept.n));
+}
+
+void refresh_event_passed(const struct refresh *z, struct serial serial, enum hold_reason why)
+{
+	EVENT(z->t->events, EVENT_GUARD_PASSED, F_NAME("zone", apex_of(z)),
+	      F_UINT("serial", serial.n), F_STR("reason", guard_reason_print(why)));
+}
+
+void refresh_event_held(const struct refresh *z)
+{
+	const struct snapshot *served = zone_borrow(refresh_zone(z));
+	struct snapshot_facts held, now = { 0 };
+
+	snapshot_facts(zone_have(refresh_zone(z)), &held);
+	if (served != NULL) {
+		snapshot_facts(served, &now);
+	}
+	EVENT(z->t->events, EVENT_VERSION_HELD, F_NAME("zone", apex_of(z)),
+	      F_UINT("serial", held.source_serial.n),
+	      F_STR("reason", guard_reason_print(zone_hold(refresh_zone(z)))),
+	      F_UINT("records", held.records), F_UINT("served", now.records));
 }
 
 void refresh_event_expired(const struct refresh *z, struct serial serial)

@@ -26,6 +26,7 @@
 #include "transfer/pull_p.h"
 #include "transfer/soa_query_p.h"
 #include "transfer/transfer_p.h"
+#include "zonestore/versions.h"
 
 enum refresh_state {
 	REFRESH_IDLE,
@@ -49,6 +50,7 @@ enum {
 	WANT_NEWS = 4,     /* a NOTIFY came */
 	WANT_SERIAL = 8,   /* and told the serial in `notified` */
 	WANT_REFETCH = 16, /* AXFR, whatever the serial, because the primaries changed */
+	WANT_LOWER = 32,   /* AXFR of the primary whose serial is lower; of a round only */
 };
 
 struct refresh_query;
@@ -76,6 +78,7 @@ struct refresh {
 	uint8_t last;     /* primary that last confirmed or sent a version */
 	uint8_t error;    /* enum err of the last failed attempt of the round */
 	uint8_t error_at; /* and its primary */
+	uint8_t lower;    /* primary whose serial was lower than ours in this round */
 };
 
 static_assert(sizeof(struct refresh) <= 56, "a million of them, and 16 octets each in the heap");
@@ -128,6 +131,10 @@ void attempt_end(struct refresh *z);
 /* What came of an attempt that is ended. */
 void refresh_no_news(struct refresh *z, const struct addr *primary);
 void refresh_attempt_failed(struct refresh *z, enum err e);
+
+/* The primary's serial is lower than ours: the attempt failed, but at the end of the round the
+ * primary may be followed. */
+void refresh_lower(struct refresh *z, enum err e);
 void refresh_committed(struct refresh *z, uint64_t delay_ms, bool was_failing);
 void refresh_commit_failed(struct refresh *z, enum err e);
 
@@ -151,6 +158,11 @@ void refresh_event_fallback(const struct refresh *z, const struct addr *primary,
 void refresh_event_failed(const struct refresh *z, const struct addr *primary, enum err e);
 void refresh_event_current(const struct refresh *z, const struct addr *primary,
                            struct serial serial);
-void refresh_event_lower(const struct refresh *z, const struct addr *primary, struct serial serial);
+/* `kind` is one of the events about a serial that is lower than ours. */
+void refresh_event_lower(const struct refresh *z, enum event_kind kind, const struct addr *primary,
+                         struct serial serial);
+void refresh_event_known(const struct refresh *z, struct serial serial, struct serial kept);
+void refresh_event_passed(const struct refresh *z, struct serial serial, enum hold_reason why);
+void refresh_event_held(const struct refresh *z);
 void refresh_event_expired(const struct refresh *z, struct serial serial);
 void refresh_event_recovered(const struct refresh *z);

@@ -11,6 +11,9 @@
 /* Records out of the zone that are ignored before the primary is taken to be confused. */
 #define SESSION_OUTSIDE_MAX 100000
 
+#define SOA_NUMBERS_LEN   20 /* serial and four timers at the end of the rdata */
+#define SOA_RDATA_MAX_LEN (2 * NAME_MAX_LEN + SOA_NUMBERS_LEN)
+
 #define MAY(state) (1U << (state))
 
 static const struct {
@@ -32,7 +35,7 @@ struct held_soa {
 	struct name_buf owner;
 	uint32_t ttl;
 	uint16_t rdata_len;
-	uint8_t rdata[2 * NAME_MAX_LEN + 20];
+	uint8_t rdata[SOA_RDATA_MAX_LEN];
 };
 
 static void session_move(struct session *s, enum session_state to)
@@ -50,7 +53,7 @@ void session_init(struct session *s, const struct session_options *options)
 	s->options.limits = NULL;
 	if (options->have != NULL) {
 		s->options.have = snapshot_ref(options->have);
-		s->grammar.have = snapshot_serial(options->have);
+		s->grammar.have = snapshot_source_serial(options->have);
 	}
 	if (options->key != NULL) {
 		s->options.key = tsig_key_ref(options->key);
@@ -85,6 +88,22 @@ void session_fail(struct session *s, enum err e)
 	session_move(s, SESSION_FAILED);
 }
 
+/* RFC 1995 §3: the SOA of the client's version stands in the authority section; with the primary's
+ * serial, not with the one under which the version is served. */
+static bool put_have(const struct session *s, struct composer *c)
+{
+	uint8_t rdata[SOA_RDATA_MAX_LEN];
+	struct rr_scratch scratch;
+	struct rr soa;
+
+	snapshot_soa(s->options.have, &scratch, &soa);
+	assert(soa.rdata.len > SOA_NUMBERS_LEN && soa.rdata.len <= sizeof(rdata));
+	memcpy(rdata, soa.rdata.at, soa.rdata.len);
+	store_u32(rdata + soa.rdata.len - SOA_NUMBERS_LEN, s->grammar.have.n);
+	soa.rdata.at = rdata;
+	return composer_rr(c, SECTION_AUTHORITY, &soa);
+}
+
 enum err session_request(struct session *s, struct session_clock now, uint8_t *at,
                          struct bytes *out)
 {
@@ -96,15 +115,8 @@ enum err session_request(struct session *s, struct session_clock now, uint8_t *a
 	if (!composer_question(&c, s->options.apex, ixfr ? TYPE_IXFR : TYPE_AXFR, CLASS_IN)) {
 		return ERR_BUDGET;
 	}
-	if (ixfr) {
-		struct rr_scratch scratch;
-		struct rr soa;
-
-		/* RFC 1995 §3: the SOA of the client's version stands in the authority section. */
-		snapshot_soa(s->options.have, &scratch, &soa);
-		if (!composer_rr(&c, SECTION_AUTHORITY, &soa)) {
-			return ERR_BUDGET;
-		}
+	if (ixfr && !put_have(s, &c)) {
+		return ERR_BUDGET;
 	}
 	composer_finish(&c, s->options.id, 0);
 	tsig_stream_fini(&s->tsig);
@@ -238,6 +250,7 @@ static void begin_version(struct session *s, enum session_form form)
 		.apex = s->options.apex,
 		.base = form == SESSION_FORM_DIFFERENCES ? s->options.have : NULL,
 		.records_max = s->limits.transfer_records,
+		.allow_no_ns = s->options.allow_no_ns,
 	};
 
 	assert(s->builder == NULL && s->form == SESSION_FORM_UNKNOWN);
@@ -275,7 +288,7 @@ static enum err take_first(struct session *s, const struct rr *soa)
 	struct serial serial = s->grammar.target;
 
 	if (s->options.have != NULL && !s->options.force) {
-		struct serial have = snapshot_serial(s->options.have);
+		struct serial have = snapshot_source_serial(s->options.have);
 
 		if (serial_equal(serial, have)) {
 			session_move(s, SESSION_CURRENT);

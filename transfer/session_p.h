@@ -49,6 +49,7 @@ struct session_options {
 	const struct snapshot *have; /* NULL: nothing; else referenced until session_fini() */
 	enum session_kind kind;      /* IXFR needs `have` (asserted) */
 	bool force;                  /* AXFR: take the zone whatever its serial */
+	bool allow_no_ns;            /* make a version without NS at the apex, too */
 	uint16_t id;
 	struct tsig_key *key; /* referenced; NULL: unsigned */
 	const struct policy_limits *limits;

@@ -86,6 +86,18 @@ static void host_record(const struct script *s, uint32_t n, struct rr_scratch *s
 	record(s, line, scratch, out);
 }
 
+/* Addresses at that serial. */
+static uint32_t size_at(const struct script *s, uint32_t serial)
+{
+	return serial >= s->small_from && serial <= s->small_to ? s->small_size : s->size;
+}
+
+/* True if the zone has the address number `n` at that serial. */
+static bool has_host(const struct script *s, uint32_t serial, uint32_t n)
+{
+	return n - serial < size_at(s, serial);
+}
+
 struct snapshot *script_build(const struct script *s, uint32_t serial, struct pool *pool)
 {
 	static struct rr_scratch scratch;
@@ -99,7 +111,7 @@ struct snapshot *script_build(const struct script *s, uint32_t serial, struct po
 	cr_assert(eq(int, builder_add(b, &rr), ERR_OK));
 	record(s, "@ 300 IN NS ns", &scratch, &rr);
 	cr_assert(eq(int, builder_add(b, &rr), ERR_OK));
-	for (uint32_t i = 0; i < s->size; i++) {
+	for (uint32_t i = 0; i < size_at(s, serial); i++) {
 		host_record(s, serial + i, &scratch, &rr);
 		cr_assert(eq(int, builder_add(b, &rr), ERR_OK));
 	}
@@ -231,6 +243,7 @@ static void put_host(struct making *m, uint32_t n)
 /* What may be wrong with a record in the middle. */
 static void put_oddity(struct making *m)
 {
+	char line[200];
 	static const uint8_t four[4] = { 1, 2, 3, 4 };
 	struct rr rr = { .owner = name_of(&m->s->apex),
 		         .type = TYPE_A,
@@ -253,6 +266,10 @@ static void put_oddity(struct making *m)
 	case SCRIPT_CNAME:
 		put_line(m, "h 300 IN A 10.0.0.1");
 		put_line(m, "h 300 IN CNAME ns");
+		break;
+	case SCRIPT_ZONEMD:
+		snprintf(line, sizeof(line), "@ 300 IN ZONEMD %u 1 1 %096d", m->s->serial, 0);
+		put_line(m, line);
 		break;
 	default:
 		break;
@@ -279,7 +296,7 @@ static void put_whole(struct making *m)
 		put_line(m, "@ 300 IN NS ns");
 	}
 	put_oddity(m);
-	for (uint32_t i = 0; i < s->size; i++) {
+	for (uint32_t i = 0; i < size_at(s, s->serial); i++) {
 		put_host(m, s->serial + i);
 	}
 	put_end(m, s->serial);
@@ -296,10 +313,21 @@ static void put_differences(struct making *m, uint32_t have)
 		if (s->now == SCRIPT_NO_NS) {
 			put_line(m, "@ 300 IN NS ns");
 		}
-		put_host(m, s->now == SCRIPT_UNKNOWN_DELETE ? n + 5000 : n);
+		for (uint32_t h = n; h - n < size_at(s, n); h++) {
+			if (!has_host(s, n + 1, h)) {
+				put_host(m, s->now == SCRIPT_UNKNOWN_DELETE ? h + 5000 : h);
+			}
+		}
 		put_soa(m, n + 1);
 		put_oddity(m);
-		put_host(m, s->now == SCRIPT_KNOWN_ADD ? n + 1 : n + s->size);
+		if (s->now == SCRIPT_KNOWN_ADD) {
+			put_host(m, n + 1);
+		}
+		for (uint32_t h = n + 1; h - n - 1 < size_at(s, n + 1); h++) {
+			if (!has_host(s, n, h)) {
+				put_host(m, h);
+			}
+		}
 	}
 	put_end(m, s->serial);
 }

@@ -3,7 +3,8 @@
  * tests/transfer/script.h — a primary that does as it is told, without a network.
  *
  * Its zone at serial n has an apex NS and `size` addresses named h<n> to h<n + size - 1>, so that
- * every serial's content is known, and one step deletes the first name and adds one at the end. It
+ * every serial's content is known, and one step deletes the first name and adds one at the end.
+ * From serial `small_from` to `small_to` it has `small_size` addresses only. It
  * answers SOA, AXFR and IXFR, over its whole history, signed where the request was. Faults are
  * asked for by kind of request and so many times.
  *
@@ -46,6 +47,8 @@ enum script_fault {
 	SCRIPT_SILENT, /* no answer */
 	SCRIPT_CLOSE,  /* closes after `arg` octets of the answer */
 	SCRIPT_STALL,  /* sends nothing more after `arg` octets of it */
+	/* Of zones that are well-formed. */
+	SCRIPT_ZONEMD, /* a ZONEMD that is wrong */
 };
 
 enum script_kind {
@@ -60,8 +63,9 @@ struct script {
 	bool any_apex; /* answers for whatever zone it is asked */
 	uint32_t serial;
 	uint32_t size;
-	uint32_t refresh_s, retry_s, expire_s; /* of the SOA */
-	unsigned per_message;                  /* records in a message; 0: as many as fit 16 KiB */
+	uint32_t small_from, small_to, small_size; /* to 0: at no serial */
+	uint32_t refresh_s, retry_s, expire_s;     /* of the SOA */
+	unsigned per_message;  /* records in a message; 0: as many as fit 16 KiB */
 	unsigned signed_every; /* sign every so many messages and the last; 0: all */
 	struct tsig_key *key;
 	uint64_t wall_s; /* when it signs */

@@ -39,7 +39,9 @@ struct world {
 	uint32_t published_serial;
 	unsigned published;
 	bool may_go_back;
-	bool disk_stands; /* the disk thread does nothing */
+	bool unchecked;    /* what is served need not be what the primary's serial says */
+	char held_for[40]; /* reason of the last version held */
+	bool disk_stands;  /* the disk thread does nothing */
 };
 
 /* Primaries with the zone "example." at serial 1, and an engine that does not run the zone yet. */
