@@ -12,9 +12,13 @@
 #include "zonestore/latch_p.h"
 
 #define CHUNK_UNITS   (HEAP_CHUNK_BYTES / HEAP_UNIT_BYTES)
-#define GROW_BYTES    (2U << 20) /* taken from the system at a time: one huge page */
+#define GROW_BYTES    (2U << 20) /* taken from the system at a time: a block, one huge page */
 #define PIECE_SMALL   (HEAP_CHUNK_BYTES / 2)
-#define LOW_PART      16 /* of the region: when less than one part is left, it is low */
+#define BLOCK_CHUNKS  (GROW_BYTES / HEAP_CHUNK_BYTES)
+#define BLOCK_FREE    UINT32_MAX /* the bits of a block without any piece */
+#define LOW_PART      16         /* of the region: when less than one part is left, it is low */
+#define KEPT_PART     16 /* of the used chunks: so many free ones at most keep their pages, */
+#define KEPT_MIN      BLOCK_CHUNKS /* or so many if that is more */
 #define SPINS         64
 #define STRIPES       16
 #define STRIPE_CHUNKS 16 /* chunks of a class for each stripe that it may use */
@@ -28,6 +32,8 @@
 #define CLASSES_16    20U
 #define CLASSES_32    16U
 #define CLASSES_COUNT (CLASSES_8 + CLASSES_16 + CLASSES_32 + 5 * 8)
+
+static_assert(BLOCK_CHUNKS == 32, "the chunks of a block are the bits of a number");
 
 /* What is known of a chunk. Those with a free piece are in their stripe's list. */
 struct chunk {
@@ -60,7 +66,9 @@ struct heap_private {
 	uint32_t fresh;       /* chunks handed out at least once */
 	uint32_t free_count;
 	uint32_t free_from; /* no free chunk below */
-	uint64_t *free_map; /* a bit for each chunk */
+	uint32_t *free_map; /* a bit for each chunk, a number for each block */
+	uint32_t *kept_map; /* of those, whose pages did not go back to the system */
+	_Atomic uint64_t kept;
 	_Atomic uint64_t used_chunks;
 	struct size_class classes[CLASSES_COUNT];
 };
@@ -155,9 +163,10 @@ enum err heap_init(struct heap *heap, size_t span_bytes, void *owner)
 	p->chunks_max = (uint32_t)(p->span_bytes / HEAP_CHUNK_BYTES);
 	p->chunks = reserve(p->chunks_max * sizeof(struct chunk), PROT_READ | PROT_WRITE);
 	p->free_map = reserve(p->chunks_max / 8, PROT_READ | PROT_WRITE);
+	p->kept_map = reserve(p->chunks_max / 8, PROT_READ | PROT_WRITE);
 	heap->base = reserve_span(p->span_bytes);
 	heap->p = p;
-	if (p->chunks == NULL || p->free_map == NULL || heap->base == NULL ||
+	if (p->chunks == NULL || p->free_map == NULL || p->kept_map == NULL || heap->base == NULL ||
 	    mprotect(heap->base, GROW_BYTES, PROT_READ | PROT_WRITE) != 0) {
 		heap_fini(heap);
 		return ERR_NO_MEMORY;
@@ -188,6 +197,9 @@ void heap_fini(struct heap *heap)
 	if (p->free_map != NULL) {
 		munmap(p->free_map, p->chunks_max / 8);
 	}
+	if (p->kept_map != NULL) {
+		munmap(p->kept_map, p->chunks_max / 8);
+	}
 	if (heap->base != NULL) {
 		munmap(heap->base, p->span_bytes);
 	}
@@ -205,31 +217,70 @@ static _Noreturn void heap_full(const char *what)
 
 static bool chunk_is_free(const struct heap_private *p, uint32_t i)
 {
-	return (p->free_map[i / 64] >> (i % 64) & 1) != 0;
+	return (p->free_map[i / BLOCK_CHUNKS] >> i % BLOCK_CHUNKS & 1) != 0;
 }
 
-static void chunk_mark(struct heap_private *p, uint32_t first, uint32_t count, bool is_free)
+/* Sets or clears the bits of some chunks; returns how many that changed. */
+static uint32_t map_mark(uint32_t *map, uint32_t first, uint32_t count, bool value)
 {
+	uint32_t changed = 0;
+
 	for (uint32_t i = first; i < first + count; i++) {
-		uint64_t bit = 1ULL << (i % 64);
-		p->free_map[i / 64] =
-			is_free ? p->free_map[i / 64] | bit : p->free_map[i / 64] & ~bit;
+		uint32_t *word = &map[i / BLOCK_CHUNKS];
+		uint32_t bit = 1U << i % BLOCK_CHUNKS;
+		changed += ((*word & bit) != 0) != value;
+		*word = value ? *word | bit : *word & ~bit;
 	}
-	p->free_count = is_free ? p->free_count + count : p->free_count - count;
+	return changed;
 }
 
-/* Finds `count` free chunks in a row among those given back. NO_CHUNK if there are none. */
-static uint32_t chunk_reuse(struct heap_private *p, uint32_t count)
+static void chunk_mark_free(struct heap_private *p, uint32_t first, uint32_t count)
+{
+	p->free_count += map_mark(p->free_map, first, count, true);
+	if (first < p->free_from) {
+		p->free_from = first;
+	}
+}
+
+static void chunk_mark_used(struct heap_private *p, uint32_t first, uint32_t count)
+{
+	p->free_count -= map_mark(p->free_map, first, count, false);
+	p->kept -= map_mark(p->kept_map, first, count, false);
+}
+
+/* Finds a free chunk, in a block that has pieces if there is one: whole blocks go back to the
+ * system, and come from it as one large page. */
+static uint32_t chunk_reuse_one(struct heap_private *p)
+{
+	uint32_t found = NO_CHUNK;
+	uint32_t from = p->fresh;
+
+	for (uint32_t b = p->free_from / BLOCK_CHUNKS; b * BLOCK_CHUNKS < p->fresh; b++) {
+		uint32_t bits = p->free_map[b];
+		if (bits == 0) {
+			continue;
+		}
+		from = from == p->fresh ? b * BLOCK_CHUNKS : from;
+		if (found == NO_CHUNK || bits != BLOCK_FREE) {
+			found = b * BLOCK_CHUNKS + (uint32_t)__builtin_ctz(bits);
+		}
+		if (bits != BLOCK_FREE) {
+			break;
+		}
+	}
+	p->free_from = from;
+	return found;
+}
+
+/* Finds `count` free chunks in a row. */
+static uint32_t chunk_reuse_many(struct heap_private *p, uint32_t count)
 {
 	uint32_t run = 0;
 	uint32_t from = p->fresh;
 
-	if (p->free_count < count) {
-		return NO_CHUNK;
-	}
 	for (uint32_t i = p->free_from; i < p->fresh && run < count; i++) {
-		if (i % 64 == 0 && p->free_map[i / 64] == 0) {
-			i += 63; /* none among these */
+		if (i % BLOCK_CHUNKS == 0 && p->free_map[i / BLOCK_CHUNKS] == 0) {
+			i += BLOCK_CHUNKS - 1; /* none among these */
 			run = 0;
 			continue;
 		}
@@ -238,13 +289,25 @@ static uint32_t chunk_reuse(struct heap_private *p, uint32_t count)
 			from = i; /* the lowest free one */
 		}
 		if (run == count) {
-			uint32_t first = i + 1 - count;
-			chunk_mark(p, first, count, false);
-			p->free_from = first == from ? first + count : from;
-			return first;
+			p->free_from = from;
+			return i + 1 - count;
 		}
 	}
 	return NO_CHUNK;
+}
+
+/* Takes `count` chunks in a row from those given back. NO_CHUNK if there are none. */
+static uint32_t chunk_reuse(struct heap_private *p, uint32_t count)
+{
+	uint32_t first = NO_CHUNK;
+
+	if (p->free_count >= count) {
+		first = count == 1 ? chunk_reuse_one(p) : chunk_reuse_many(p, count);
+	}
+	if (first != NO_CHUNK) {
+		chunk_mark_used(p, first, count);
+	}
+	return first;
 }
 
 /* Takes never used chunks, and more from the system for them if need be. */
@@ -284,20 +347,38 @@ static uint32_t chunk_take(struct heap *heap, uint32_t count)
 	return first;
 }
 
+/* Gives the pages of chunks that nobody uses back to the system; failure only means that they stay.
+ * The latch is given meanwhile: nobody can take what is not marked as free. */
+static void chunk_drop(struct heap *heap, uint32_t first, uint32_t count)
+{
+	latch_give(&heap->p->latch);
+	(void)madvise(heap->base + (size_t)first * HEAP_CHUNK_BYTES,
+	              (size_t)count * HEAP_CHUNK_BYTES, MADV_DONTNEED);
+	latch_take(&heap->p->latch);
+}
+
 static void chunk_give(struct heap *heap, uint32_t first, uint32_t count)
 {
 	struct heap_private *p = heap->p;
-	size_t len = (size_t)count * HEAP_CHUNK_BYTES;
+	uint64_t used = atomic_fetch_sub_explicit(&p->used_chunks, count, memory_order_relaxed);
+	uint64_t kept_max = used / KEPT_PART > KEPT_MIN ? used / KEPT_PART : KEPT_MIN;
+	uint32_t last = (first + count - 1) / BLOCK_CHUNKS;
 
-	/* The pages go back to the system; failure only means that they do not. */
-	(void)madvise(heap->base + (size_t)first * HEAP_CHUNK_BYTES, len, MADV_DONTNEED);
 	latch_take(&p->latch);
-	chunk_mark(p, first, count, true);
-	if (first < p->free_from) {
-		p->free_from = first;
+	if (p->kept + count <= kept_max) {
+		p->kept += map_mark(p->kept_map, first, count, true);
+	} else {
+		chunk_drop(heap, first, count);
+	}
+	chunk_mark_free(p, first, count);
+	for (uint32_t b = first / BLOCK_CHUNKS; b <= last; b++) {
+		if (p->free_map[b] == BLOCK_FREE) {
+			chunk_mark_used(p, b * BLOCK_CHUNKS, BLOCK_CHUNKS);
+			chunk_drop(heap, b * BLOCK_CHUNKS, BLOCK_CHUNKS);
+			chunk_mark_free(p, b * BLOCK_CHUNKS, BLOCK_CHUNKS);
+		}
 	}
 	latch_give(&p->latch);
-	atomic_fetch_sub_explicit(&p->used_chunks, count, memory_order_relaxed);
 }
 
 /* ---- pieces; under stripe.latch ---- */
@@ -459,5 +540,9 @@ bool heap_is_low(const struct heap *heap)
 
 uint64_t heap_mapped_bytes(const struct heap *heap)
 {
-	return atomic_load_explicit(&heap->p->used_chunks, memory_order_relaxed) * HEAP_CHUNK_BYTES;
+	const struct heap_private *p = heap->p;
+
+	return (atomic_load_explicit(&p->used_chunks, memory_order_relaxed) +
+	        atomic_load_explicit(&p->kept, memory_order_relaxed)) *
+	       HEAP_CHUNK_BYTES;
 }

@@ -4,9 +4,10 @@
  *
  * The region is reserved once and taken from the system as it fills. Chunks of 64 KiB are cut into
  * pieces of one size; pieces above half of a chunk get chunks of their own. A handle counts units
- * of 8 octets from the start of the region. Freed pieces are used again, and a chunk without any
- * goes back to the system. Sizes have a lock each, and several once much is of that size, so that
- * shards do not wait for each other and few of them do not waste.
+ * of 8 octets from the start of the region. Freed pieces are used again, and 2 MiB without any go
+ * back to the system; so do chunks without any, when they are many. Sizes have a lock each, and
+ * several once much is of that size, so that shards do not wait for each other and few of them do
+ * not waste.
  *
  * The region begins at a multiple of HEAP_SPAN_MAX, so that any address in it leads to the heap's
  * owner: pieces need no pointers back.

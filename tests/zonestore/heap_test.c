@@ -42,7 +42,7 @@ static size_t random_len(struct env *env)
 }
 
 /* Takes and gives back pieces of all sizes; none may touch another, and at the end the system has
- * nearly everything back: an empty chunk is kept for each size. */
+ * nearly everything back: an empty chunk is kept for each size, and a few more beside them. */
 TEST(heap, pieces_do_not_touch_each_other)
 {
 	struct env_fake fake;
@@ -77,7 +77,7 @@ TEST(heap, pieces_do_not_touch_each_other)
 		}
 	}
 	cr_expect(most > (4U << 20));
-	cr_expect(heap_mapped_bytes(&heap) <= 100 * HEAP_CHUNK_BYTES);
+	cr_expect(heap_mapped_bytes(&heap) <= 132 * HEAP_CHUNK_BYTES);
 	heap_fini(&heap);
 	free(pieces);
 }
