@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "transfer/xfr_out.h"
+#include "zonestore/versions.h"
 
 #define STRANGER_LINES_MAX 20 /* of the log, a second and shard */
 
@@ -281,6 +282,7 @@ static enum dispatch handle_transfer(struct shard *s, struct reading *rd, struct
 			return reply_empty(s, rd, RCODE_FORMERR, 0, reply);
 		}
 		request.has_serial = true;
+		request.from = zone_kept(zone, request.serial);
 	}
 	count_one(&s->counts.transfers_out);
 	*transfer = xfr_out_new(&request);
