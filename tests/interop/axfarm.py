@@ -43,7 +43,8 @@ class Axfarm(peers.Server):
                 'allow-transfer': [{'key': s['key'].name}] if s['key'] else ['127.0.0.0/8'],
                 'notify': [dict({'address': '127.0.0.1@%d' % t.port}, **({'key': t.key.name} if t.key else {}))
                            for t in s['notify']],
-                'limits': s.get('limits', self.limits)})
+                'limits': s.get('limits', self.limits),
+                **({'history': s['history']} if 'history' in s else {})})
         with open(self.folder('axfarm.yaml'), 'w', encoding='ascii') as f:
             json.dump(c, f, indent=1)
         os.chmod(self.folder('axfarm.yaml'), 0o600)
@@ -67,6 +68,10 @@ class Axfarm(peers.Server):
     def ctl(self, *args, check=True):
         return harness.run([os.path.join(BUILD, 'axfarmctl'), '-s', self.folder('axfarm.sock')] + list(args),
                            check=check)
+
+    def status(self):
+        """The daemon's JSON."""
+        return json.loads(self.ctl('--json', 'status'))
 
     def zone(self, name):
         """The zone's JSON."""

@@ -181,6 +181,49 @@ def axfr(address, zone, timeout=10.0):
                 return records[:-1]
 
 
+def ixfr_query(zone, number):
+    """An IXFR query of who has serial `number` (RFC 1995 §3)."""
+    return message(zone, IXFR, authority=rr(name(zone), SOA, 0, b'\0\0' + struct.pack('>IIIII', number, 0, 0, 0, 0)))
+
+
+def differences(records, number):
+    """Judges the records of an answer to IXFR: ('SOA' | 'AXFR' | 'IXFR', deleted, added), or None if
+    there are more to come. One difference from `number` is what is expected."""
+    if records[0][1] != SOA:
+        raise WireError('does not begin with the SOA')
+    new = soa_serial(records[0][3])
+    soas = [i for i, r in enumerate(records) if r[1] == SOA]
+    if len(records) == 1:
+        return ('SOA', [], []) if new == number else None
+    if soas[1:2] != [1] or soa_serial(records[1][3]) == new:
+        return ('AXFR', [], records[1:-1]) if soas[-1] == len(records) - 1 else None
+    if len(soas) < 4:
+        return None
+    if len(soas) > 4 or soas[3] != len(records) - 1:
+        raise WireError('SOAs at %s of %d records' % (soas, len(records)))
+    serials = [soa_serial(records[i][3]) for i in soas]
+    if serials != [new, number, new, new] or records[soas[0]] != records[soas[2]] != records[soas[3]]:
+        raise WireError('serials %s' % serials)
+    return 'IXFR', records[2:soas[2]], records[soas[2] + 1:-1]
+
+
+def ixfr(address, zone, number, timeout=10.0):
+    """IXFR over TCP: the SOA, and what differences() makes of it; raises WireError."""
+    with socket.create_connection(address, timeout) as s:
+        query = ixfr_query(zone, number)
+        s.sendall(struct.pack('>H', len(query)) + query)
+        records = []
+        while True:
+            length, = struct.unpack('>H', read_exactly(s, 2))
+            m = Message(read_exactly(s, length))
+            if m.rcode != NOERROR or not m.answer:
+                raise WireError('RCODE %d, %d records' % (m.rcode, len(m.answer)))
+            records += m.answer
+            found = differences(records, number)
+            if found:
+                return records[0], found
+
+
 def rr(owner, rtype, ttl, rdata, rclass=1):
     """One record on the wire; owner and rdata are already there."""
     return owner + struct.pack('>HHIH', rtype, rclass, ttl, len(rdata)) + rdata
