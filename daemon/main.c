@@ -128,6 +128,14 @@ static unsigned worker_count(const struct config *config)
 	return count < SHARDS_MAX ? count : SHARDS_MAX;
 }
 
+/* Reading the database keeps every core busy, and the shards answer beside it. */
+static unsigned loader_count(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores < 1 ? 1 : cores < STORE_LOADERS_MAX ? (unsigned)cores : STORE_LOADERS_MAX;
+}
+
 static void *disk_main(void *arg)
 {
 	struct daemon *d = arg;
@@ -165,6 +173,7 @@ static enum err open_store(struct daemon *d, const struct config *config, char *
 		                         .epoch = d->epoch,
 		                         .shard_count = d->shard_count,
 		                         .engine_bytes = transfer_zone_bytes(),
+		                         .loaders = loader_count(),
 		                         .post = shard_post_task,
 		                         .post_self = d };
 	enum err e = journal_lmdb_new(&journal_options, &options.journal, why, WHY_MAX);

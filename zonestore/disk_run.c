@@ -207,7 +207,10 @@ void store_run(struct store *st, void (*loaded)(void *self), void *self)
 {
 	collector_start(st);
 	/* What could not be read is reported and fetched again: the daemon goes on. */
-	(void)!store_load(st);
+	if (store_load(st) == ERR_STOPPING) {
+		collector_stop(st);
+		return; /* nothing was accepted, and what to drop is not known */
+	}
 	if (loaded != NULL) {
 		loaded(self);
 	}
@@ -224,6 +227,7 @@ void store_run(struct store *st, void (*loaded)(void *self), void *self)
 
 void store_stop(struct store *st)
 {
+	atomic_store(&st->wanted.stop, true);
 	pthread_mutex_lock(&st->queue.lock);
 	st->queue.stop = true;
 	pthread_cond_signal(&st->queue.wake);

@@ -12,6 +12,8 @@
  * all again at once. ERR_DISK_FULL, ERR_DISK_READONLY, ERR_DISK: try again later.
  * ERR_STORE_CORRUPT: the journal's own structure is damaged: reset() is the way on.
  *
+ * At the start several threads may read, each through a reader of its own.
+ *
  * Ownership: octets passed in are borrowed for the call; octets handed out are valid until the next
  * call on the journal, those given to a visitor until it returns. A visitor may call get_*, and
  * nothing else; an error it returns ends the scan and is the scan's. */
@@ -31,6 +33,33 @@ struct journal_stats {
 	uint64_t commits;
 };
 
+/* Numbers of a table. */
+struct journal_range {
+	uint64_t first;
+	uint64_t last;
+	uint64_t count; /* 0: there is none */
+};
+
+/* Reads what was committed when it was opened, on any one thread at a time. Octets are good until it
+ * is freed. While there is a reader nobody calls the journal. */
+struct journal_reader;
+
+struct journal_reader_ops {
+	enum err (*get_node)(struct journal_reader *r, uint64_t seq,
+	                     struct bytes *out); /* ERR_NOT_FOUND */
+	enum err (*get_zone)(struct journal_reader *r, uint64_t number, struct bytes *out);
+	/* Those from range.first to range.last, ascending; count does not matter. */
+	enum err (*scan_zones)(struct journal_reader *r, struct journal_range range,
+	                       journal_visit visit, void *self);
+	/* All of them, ascending. ERR_STORE_CORRUPT also if they are not as many as there should be. */
+	enum err (*scan_nodes)(struct journal_reader *r, journal_visit visit, void *self);
+	void (*free)(struct journal_reader *r);
+};
+
+struct journal_reader {
+	const struct journal_reader_ops *ops;
+};
+
 struct journal_ops {
 	enum err (*begin)(struct journal *j);
 	enum err (*commit)(struct journal *j); /* ends the transaction either way */
@@ -46,7 +75,9 @@ struct journal_ops {
 	enum err (*get_meta)(struct journal *j, const char *name, struct bytes *out);
 	enum err (*scan_nodes)(struct journal *j, journal_visit visit, void *self); /* ascending */
 	enum err (*scan_zones)(struct journal *j, journal_visit visit, void *self);
-	/* All of it was read and is whole. */
+	enum err (*zones_range)(struct journal *j, struct journal_range *out);
+	enum err (*reader_new)(struct journal *j, struct journal_reader **out);
+	/* Reading it at the start has ended, and nobody died of it. */
 	void (*loaded)(struct journal *j);
 	/* Puts the durable state aside, outside of transactions, and begins an empty one. `where` is
 	 * where it is now. On failure nothing was put aside, or the next begin() tries to open it. */

@@ -22,6 +22,7 @@
 
 #include "base/arena.h"
 #include "zonestore/guard_p.h"
+#include "zonestore/lmdb_read_p.h"
 #include "zonestore/lmdb_walk_p.h"
 
 #define FORMAT_VERSION 1
@@ -668,6 +669,30 @@ static enum err lmdb_scan_zones(struct journal *j, journal_visit visit, void *se
 	return table_scan(lmdb_of(j), lmdb_of(j)->zones.dbi, visit, self);
 }
 
+static enum err lmdb_zones_range(struct journal *j, struct journal_range *out)
+{
+	struct journal_lmdb *l = lmdb_of(j);
+	int rc = read_begin(l);
+
+	if (rc == 0) {
+		rc = lmdb_table_range(l->read, l->zones.dbi, out);
+	}
+	read_end(l);
+	return err_from_lmdb(l, rc);
+}
+
+static enum err lmdb_reader_new(struct journal *j, struct journal_reader **out)
+{
+	struct journal_lmdb *l = lmdb_of(j);
+	uint32_t format;
+
+	assert(l->write == NULL && !l->scanning);
+	if (l->env == NULL) {
+		TRY(err_from_lmdb(l, env_open(l, &format)));
+	}
+	return err_from_lmdb(l, lmdb_read_new(l->env, l->nodes.dbi, l->zones.dbi, out));
+}
+
 static void lmdb_stats(struct journal *j, struct journal_stats *out)
 {
 	struct journal_lmdb *l = lmdb_of(j);
@@ -756,6 +781,8 @@ static const struct journal_ops lmdb_ops = {
 	.get_meta = lmdb_get_meta,
 	.scan_nodes = lmdb_scan_nodes,
 	.scan_zones = lmdb_scan_zones,
+	.zones_range = lmdb_zones_range,
+	.reader_new = lmdb_reader_new,
 	.loaded = lmdb_loaded,
 	.reset = lmdb_reset,
 	.stats = lmdb_stats,

@@ -444,6 +444,84 @@ static enum err memory_scan_zones(struct journal *j, journal_visit visit, void *
 	return table_scan(disk, &disk->zones, visit, self);
 }
 
+static enum err memory_zones_range(struct journal *j, struct journal_range *out)
+{
+	const struct record_table *t = &memory_of(j)->disk->zones;
+
+	*out = (struct journal_range){ 0 };
+	if (t->count > 0) {
+		*out = (struct journal_range){ t->rows[0].key, t->rows[t->count - 1].key,
+			                       t->count };
+	}
+	return ERR_OK;
+}
+
+/* ---- readers ---- */
+
+struct memory_reader {
+	struct journal_reader reader;
+	const struct memory_disk *disk;
+};
+
+static const struct memory_disk *disk_of(struct journal_reader *r)
+{
+	return container_of(r, struct memory_reader, reader)->disk;
+}
+
+static enum err reader_get_node(struct journal_reader *r, uint64_t seq, struct bytes *out)
+{
+	return record_get(&disk_of(r)->nodes, seq, out);
+}
+
+static enum err reader_get_zone(struct journal_reader *r, uint64_t number, struct bytes *out)
+{
+	return record_get(&disk_of(r)->zones, number, out);
+}
+
+static enum err reader_scan_zones(struct journal_reader *r, struct journal_range range,
+                                  journal_visit visit, void *self)
+{
+	const struct memory_disk *disk = disk_of(r);
+	const struct record_table *t = &disk->zones;
+
+	for (size_t i = table_place(t, range.first); i < t->count; i++) {
+		if (t->rows[i].key > range.last) {
+			break;
+		}
+		if (disk->scan_err != ERR_OK && i >= disk->scan_count) {
+			return disk->scan_err;
+		}
+		TRY(visit(self, t->rows[i].key, bytes_of(t->rows[i].at, t->rows[i].len)));
+	}
+	return ERR_OK;
+}
+
+static enum err reader_scan_nodes(struct journal_reader *r, journal_visit visit, void *self)
+{
+	return table_scan(disk_of(r), &disk_of(r)->nodes, visit, self);
+}
+
+static void reader_free(struct journal_reader *r)
+{
+	free(container_of(r, struct memory_reader, reader));
+}
+
+static const struct journal_reader_ops reader_ops = { .get_node = reader_get_node,
+	                                              .get_zone = reader_get_zone,
+	                                              .scan_zones = reader_scan_zones,
+	                                              .scan_nodes = reader_scan_nodes,
+	                                              .free = reader_free };
+
+static enum err memory_reader_new(struct journal *j, struct journal_reader **out)
+{
+	struct memory_reader *r = mem_new(sizeof(*r));
+
+	assert(!memory_of(j)->open);
+	*r = (struct memory_reader){ { &reader_ops }, memory_of(j)->disk };
+	*out = &r->reader;
+	return ERR_OK;
+}
+
 static void memory_loaded(struct journal *j)
 {
 	assert(!memory_of(j)->open);
@@ -500,6 +578,8 @@ static const struct journal_ops memory_ops = {
 	.get_meta = memory_get_meta,
 	.scan_nodes = memory_scan_nodes,
 	.scan_zones = memory_scan_zones,
+	.zones_range = memory_zones_range,
+	.reader_new = memory_reader_new,
 	.loaded = memory_loaded,
 	.reset = memory_reset,
 	.stats = memory_stats,

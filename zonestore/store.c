@@ -18,7 +18,10 @@ static void store_node_gone(void *self, uint64_t seq)
 {
 	struct store *st = self;
 
-	drops_add(&st->drops, seq);
+	/* What is read at the start and found of no use is dropped in the end (load.c). */
+	if (!atomic_load_explicit(&st->disk.loading, memory_order_relaxed)) {
+		drops_add(&st->drops, seq);
+	}
 }
 
 enum err store_new(const struct store_options *options, struct store **out)
@@ -38,6 +41,7 @@ enum err store_new(const struct store_options *options, struct store **out)
 	pthread_condattr_destroy(&attr);
 	st->queue.commits_end = &st->queue.commits;
 	drops_init(&st->drops);
+	wanted_init(&st->wanted);
 	disk_init(st);
 	pool_set_drop_fn(st->o.pool, store_node_gone, st);
 	*out = st;
@@ -123,6 +127,7 @@ void store_free(struct store *st)
 	disk_fini(st);
 	st->o.journal->ops->free(st->o.journal);
 	drops_fini(&st->drops);
+	wanted_fini(&st->wanted);
 	pthread_cond_destroy(&st->queue.wake);
 	pthread_mutex_destroy(&st->queue.lock);
 	free(st);

@@ -26,6 +26,7 @@
 #define STORE_GROUP_MAX       10000 /* of them go into one transaction */
 #define STORE_RETRY_S         5     /* between tries to write after the disk failed */
 #define STORE_SUBSCRIBERS_MAX 8
+#define STORE_LOADERS_MAX     16
 
 struct store;
 struct zone;
@@ -45,9 +46,11 @@ struct store_options {
 	struct journal *journal; /* taken */
 	unsigned shard_count;
 	unsigned engine_bytes; /* room in each zone for the transfer engine; a multiple of 8 */
-	/* Carries a task to a shard; never refuses. Called on the disk thread. */
+	/* Carries a task to a shard; never refuses. On the disk thread, at the start on loaders' too. */
 	void (*post)(void *self, unsigned shard, struct store_task *task);
 	void *post_self;
+	unsigned
+		loaders; /* threads that read the journal at the start, with the disk thread; 0: it */
 };
 
 MUST_USE enum err store_new(const struct store_options *options, struct store **out);
@@ -64,7 +67,7 @@ void store_free(struct store *st); /* the disk thread has stopped */
  * is one round without waiting, false when there was nothing to do. What store_load() returns is for
  * information: the store is good in any case. */
 void store_run(struct store *st, void (*loaded)(void *self), void *self);
-MUST_USE enum err store_load(struct store *st);
+MUST_USE enum err store_load(struct store *st); /* ERR_STOPPING after store_stop() */
 bool store_step(struct store *st);
 void store_stop(struct store *st);
 

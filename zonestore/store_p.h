@@ -12,6 +12,7 @@
 
 #include "zonestore/node_p.h"
 #include "zonestore/store.h"
+#include "zonestore/wanted_p.h"
 #include "zonestore/zones_p.h"
 
 /* Marks of a zone, under queue.lock. */
@@ -31,9 +32,8 @@ struct zone_failure {
 /* There may be a million of them: everything that most zones do not need is behind a pointer. A piece
  * of the pool's heap, behind the room of the engine. */
 struct zone {
-	_Atomic(struct snapshot *)
-		newest; /* served, durable; a reference. Owner (and loading) writes */
-	_Atomic(struct versions *) more; /* what else is kept (versions_p.h); NULL: nothing */
+	_Atomic(struct snapshot *) newest; /* served, durable; owner and loaders write */
+	_Atomic(struct versions *) more;   /* what else is kept (versions_p.h); NULL: nothing */
 	_Atomic(const void *) policy;
 	struct zone *note_next; /* in a list of notes */
 	struct zone_failure *failure;
@@ -45,6 +45,7 @@ struct zone {
 	uint16_t shard;
 	_Atomic bool expired;
 	uint8_t marks;
+	_Atomic uint8_t reading; /* READING_*, at the start */
 	bool notified;
 	bool engine_runs;
 	uint8_t engine_units; /* room of the engine before the zone, in eights */
@@ -84,8 +85,7 @@ struct store_queue {
 	bool drops_ready;        /* there are nodes to be removed */
 };
 
-/* Nodes that are gone from memory, on their way to be removed from the disk (drops.c). A lock of its
- * own: builders come here too. */
+/* Nodes that are gone, on their way off the disk (drops.c). A lock of its own: builders come, too. */
 struct drops {
 	pthread_mutex_t lock;
 	struct numbers fresh;  /* as they came */
@@ -141,6 +141,7 @@ struct store {
 	struct drops drops;
 	struct disk disk;
 	struct collector collector;
+	struct wanted wanted;
 };
 
 void numbers_add(struct numbers *n, uint64_t v);
@@ -185,6 +186,7 @@ bool disk_step(struct store *st);
 
 void drops_init(struct drops *drops);
 void drops_fini(struct drops *drops);
+void drops_forget(struct drops *drops);
 
 /* Adds the number of a node that is gone. Any thread. */
 void drops_add(struct drops *drops, uint64_t seq);
@@ -196,5 +198,3 @@ void drops_sort(struct drops *drops);
 
 /* Takes what is ready, ascending; nothing if none is. Disk thread. */
 struct numbers drops_take(struct drops *drops);
-
-void drops_forget(struct drops *drops);

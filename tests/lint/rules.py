@@ -101,6 +101,7 @@ SIZE_EXCEPTIONS = {
 TESTED_BY = {
     'answer/referral.c': 'answer/answer_test.c',
     'ring/buffers.c': 'ring/uring_test.c',
+    'zonestore/lmdb_read.c': 'zonestore/journal_lmdb_test.c',
     'ring/io.c': 'ring/uring_test.c',
     'ring/sim_node.c': 'ring/sim_test.c',
     'ring/sim_tcp.c': 'ring/sim_test.c',

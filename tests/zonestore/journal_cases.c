@@ -82,6 +82,54 @@ static enum err see(void *self, uint64_t key, struct bytes value)
 	return ERR_OK;
 }
 
+/* Two readers at once see the same as the journal. */
+static void readers_check(struct journal *j)
+{
+	struct seen all = { .good = true };
+	struct seen first = { .good = true, .shift = 1000000 };
+	struct seen rest = { .good = true, .shift = 1000000 };
+	struct journal_range range;
+	struct journal_reader *r[2];
+	uint64_t middle;
+	uint8_t v[8];
+	struct bytes node;
+	struct bytes zone;
+
+	cr_assert(eq(int, j->ops->zones_range(j, &range), ERR_OK));
+	cr_expect(eq(u64, range.count, COUNT / 2));
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert(eq(int, j->ops->reader_new(j, &r[i]), ERR_OK));
+	}
+	cr_expect(eq(int, r[0]->ops->get_node(r[0], 3, &node), ERR_OK));
+	cr_expect(eq(int, r[0]->ops->get_zone(r[0], 257, &zone), ERR_OK));
+	cr_expect(eq(int, r[0]->ops->get_node(r[0], 6, &node), ERR_NOT_FOUND));
+	cr_expect(eq(int, r[1]->ops->get_zone(r[1], 514, &zone), ERR_NOT_FOUND));
+	cr_expect(eq(int, r[1]->ops->scan_nodes(r[1], see, &all), ERR_OK));
+	cr_expect(all.good);
+	cr_expect(eq(uint, all.count, COUNT / 2 + 1));
+	middle = (range.first + range.last) / 2;
+	cr_expect(
+		eq(int,
+	           r[0]->ops->scan_zones(r[0], (struct journal_range){ 0, middle, 1 }, see, &first),
+	           ERR_OK));
+	cr_expect(eq(int,
+	             r[1]->ops->scan_zones(
+			     r[1], (struct journal_range){ middle + 1, UINT64_MAX, 1 }, see, &rest),
+	             ERR_OK));
+	cr_expect(first.good && rest.good);
+	cr_expect(first.last <= middle && first.count > 0 && rest.count > 0);
+	cr_expect(eq(u64, rest.last, range.last));
+	cr_expect(eq(uint, first.count + rest.count, COUNT / 2));
+	/* Octets stay until the reader is freed. */
+	value_of(3, v);
+	cr_expect(bytes_equal(node, bytes_of(v, 8)));
+	value_of(257 + 1000000, v);
+	cr_expect(bytes_equal(zone, bytes_of(v, 8)));
+	for (unsigned i = 0; i < 2; i++) {
+		r[i]->ops->free(r[i]);
+	}
+}
+
 void journal_case_tables_check(struct journal *j)
 {
 	struct seen nodes = { .good = true };
@@ -102,6 +150,7 @@ void journal_case_tables_check(struct journal *j)
 	cr_expect(eq(int, j->ops->get_meta(j, "nam", &b), ERR_NOT_FOUND));
 	cr_assert(eq(int, j->ops->get_meta(j, "name", &b), ERR_OK));
 	cr_expect(bytes_equal(b, bytes_str("second")));
+	readers_check(j);
 }
 
 void journal_case_abort(struct journal *j)
