@@ -267,6 +267,90 @@ TEST(session, refuses_every_bad_answer)
 	}
 }
 
+/* An SOA as octets, right or not. */
+struct raw_soa {
+	const char *owner;
+	uint16_t class;
+	unsigned names;
+	unsigned numbers_len;
+	uint32_t serial;
+};
+
+static void put_raw_soa(struct writer *w, const struct raw_soa *soa)
+{
+	static const uint8_t numbers[24] = { 0 };
+	struct name_buf owner = script_name(soa->owner);
+	size_t len_at;
+
+	cr_assert(writer_put(w, name_bytes(name_of(&owner))) && writer_u16(w, TYPE_SOA) &&
+	          writer_u16(w, soa->class) && writer_u32(w, 60));
+	len_at = w->len;
+	cr_assert(writer_u16(w, 0));
+	for (unsigned i = 0; i < soa->names; i++) {
+		cr_assert(writer_u8(w, 0));
+	}
+	cr_assert(writer_u32(w, soa->serial) &&
+	          writer_put(w, bytes_of(numbers, soa->numbers_len - 4)));
+	store_u16(w->at + len_at, (uint16_t)(w->len - len_at - 2));
+}
+
+/* A transfer of a zone with an NS, from one SOA to the other. */
+static struct bytes raw_transfer(uint8_t *at, const struct raw_soa *first,
+                                 const struct raw_soa *last)
+{
+	struct writer w = writer_of(at, 1024);
+	struct name_buf apex = script_name("example.");
+
+	cr_assert(writer_u16(&w, 0x1234) && writer_u16(&w, FLAG_QR | FLAG_AA) &&
+	          writer_u16(&w, 0) && writer_u16(&w, 3) && writer_u16(&w, 0) && writer_u16(&w, 0));
+	put_raw_soa(&w, first);
+	cr_assert(writer_put(&w, name_bytes(name_of(&apex))) && writer_u16(&w, TYPE_NS) &&
+	          writer_u16(&w, CLASS_IN) && writer_u32(&w, 60) && writer_u16(&w, 1) &&
+	          writer_u8(&w, 0));
+	put_raw_soa(&w, last);
+	return writer_bytes(&w);
+}
+
+/* What counts as a broken SOA, and is refused whatever the guards say. */
+TEST(session, refuses_a_broken_soa)
+{
+	static const struct raw_soa right = { "example.", CLASS_IN, 2, 20, 7 };
+	static const struct {
+		struct raw_soa first;
+		struct raw_soa last;
+		enum err want;
+	} cases[] = {
+		{ { "example.", CLASS_IN, 2, 20, 7 }, { "EXAMPLE.", CLASS_IN, 2, 20, 7 }, ERR_OK },
+		{ { "example.", CLASS_IN, 2, 16, 7 }, right, ERR_WIRE_RDATA },
+		{ { "example.", CLASS_IN, 2, 24, 7 }, right, ERR_WIRE_RDATA },
+		{ { "example.", CLASS_IN, 1, 20, 7 }, right, ERR_WIRE_RDATA },
+		{ { "example.", CLASS_CH, 2, 20, 7 }, right, ERR_ZONE_CLASS },
+		{ { "www.example.", CLASS_IN, 2, 20, 7 }, right, ERR_XFR_ORDER },
+		{ { "example.org.", CLASS_IN, 2, 20, 7 }, right, ERR_XFR_ORDER },
+		{ right, { "example.", CLASS_IN, 2, 20, 8 }, ERR_XFR_ORDER },
+		{ right, { "example.", CLASS_IN, 2, 16, 7 }, ERR_WIRE_RDATA },
+		{ right, { "example.", CLASS_CH, 2, 20, 7 }, ERR_ZONE_CLASS },
+	};
+	uint8_t at[SESSION_REQUEST_MAX_LEN];
+	struct bytes request;
+	struct bench b;
+
+	bench_init(&b, false);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint8_t message[1024];
+
+		begin(&b, SESSION_AXFR, 0, false);
+		cr_assert(eq(int, session_request(&b.session, b.now, at, &request), ERR_OK));
+		session_message(&b.session, raw_transfer(message, &cases[i].first, &cases[i].last),
+		                b.now, &b.scratch);
+		cr_expect(eq(int, b.session.err, cases[i].want), "case %zu: %s", i,
+		          err_code(b.session.err));
+		cr_expect(eq(int, b.session.state,
+		             cases[i].want == ERR_OK ? SESSION_DONE : SESSION_FAILED));
+	}
+	bench_fini(&b);
+}
+
 TEST(session, refuses_a_message_that_is_cut)
 {
 	struct bench b;
