@@ -64,7 +64,8 @@ static const struct {
 	                          "zone {zone}: serial {serial} has the very content of serial "
 	                          "{kept}, which is kept" },
 	[EVENT_VERSION_HELD] = { "version-held", LEVEL_WARNING,
-	                         "zone {zone}: serial {serial} is not served but held: {reason} "
+	                         "zone {zone}: serial {serial} from {primary} is not served but "
+	                         "held: {reason} "
 	                         "({records} records, {served} are served)" },
 	[EVENT_GUARD_PASSED] = { "guard-passed", LEVEL_WARNING,
 	                         "zone {zone}: serial {serial} would be held, had the zone not "

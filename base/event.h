@@ -45,7 +45,7 @@ enum event_kind {
 	EVENT_SERIAL_BACK,       /* zone, primary, serial, ours */
 	EVENT_SERIAL_FOLLOWED,   /* zone, primary, serial, ours */
 	EVENT_CONTENT_KNOWN,     /* zone, serial, kept */
-	EVENT_VERSION_HELD,      /* zone, serial, reason, records, served */
+	EVENT_VERSION_HELD,      /* zone, primary, serial, reason, records, served */
 	EVENT_GUARD_PASSED,      /* zone, serial, reason */
 	EVENT_ZONE_EXPIRED,      /* zone, serial */
 	EVENT_ZONE_RECOVERED,    /* zone, serial */

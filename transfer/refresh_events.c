@@ -112,7 +112,7 @@ void refresh_event_held(const struct refresh *z)
 		snapshot_facts(served, &now);
 	}
 	EVENT(z->t->events, EVENT_VERSION_HELD, F_NAME("zone", apex_of(z)),
-	      F_UINT("serial", held.source_serial.n),
+	      F_ADDR("primary", &held.primary), F_UINT("serial", held.source_serial.n),
 	      F_STR("reason", guard_reason_print(zone_hold(refresh_zone(z)))),
 	      F_UINT("records", held.records), F_UINT("served", now.records));
 }
