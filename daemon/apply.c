@@ -354,20 +354,22 @@ static enum err add_zones(struct daemon *d, struct applied *a, struct batch **ba
 			count->changed++;
 			batch_add(batches, zone, policy);
 		}
-		a->zones[a->zone_count++] = zone;
+		a->zones[a->zone_count++] = store_place(d->store, zone);
 	}
 	count->zones = c->zone_count;
 	return ERR_OK;
 }
 
-static void remove_zones(const struct applied *old, const struct applied *a, struct batch **batches,
-                         struct control_reload *count)
+/* What the old configuration had and the new one has not. */
+static void remove_zones(const struct daemon *d, const struct applied *old, const struct applied *a,
+                         struct batch **batches, struct control_reload *count)
 {
 	for (size_t i = 0; old != NULL && i < old->zone_count; i++) {
+		struct zone *zone = store_zone_at(d->store, old->zones[i]);
 		size_t index;
-		if (!config_zone_find(a->config, zone_apex(old->zones[i]), &index)) {
+		if (!config_zone_find(a->config, zone_apex(zone), &index)) {
 			count->removed++;
-			batch_add(batches, old->zones[i], NULL);
+			batch_add(batches, zone, NULL);
 		}
 	}
 }
@@ -380,7 +382,7 @@ static enum err apply_zones(struct daemon *d, struct applied *a, struct applied 
 
 	epoch_quiet(d->epoch, d->apply_slot);
 	e = add_zones(d, a, batches, count);
-	remove_zones(old, a, batches, count);
+	remove_zones(d, old, a, batches, count);
 	config_forget_zones(a->config); /* the store has them, with their policies */
 	epoch_offline(d->epoch, d->apply_slot);
 	atomic_store_explicit(&d->applied, a, memory_order_release);
@@ -548,8 +550,8 @@ enum err daemon_start_engines(struct daemon *d)
 		batches[i] = batch_new(); /* also for a shard without zones: some may come */
 	}
 	for (size_t i = 0; i < a->zone_count; i++) {
-		struct zone_policy *policy = (struct zone_policy *)zone_policy(a->zones[i]);
-		batch_add(batches, a->zones[i], policy);
+		struct zone *zone = store_zone_at(d->store, a->zones[i]);
+		batch_add(batches, zone, (struct zone_policy *)zone_policy(zone));
 	}
 	e = batches_run(d, batches);
 	pthread_rwlock_unlock(&d->apply_lock);

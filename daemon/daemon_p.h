@@ -87,7 +87,7 @@ struct applied {
 	size_t key_count;
 	struct zone_policy **policies; /* by index of config->settings, referenced */
 	size_t policy_count;
-	struct zone **zones; /* by index of the configuration's zones; the store's */
+	uint32_t *zones; /* in the configuration's order: places in the store */
 	size_t zone_count;
 };
 

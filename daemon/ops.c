@@ -238,7 +238,7 @@ static enum err page_fill(struct daemon *d, size_t first, size_t count, bool sta
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; i < count; i++) {
-		struct zone *zone = a->zones[first + i];
+		struct zone *zone = store_zone_at(d->store, a->zones[first + i]);
 		struct page_job **j = &jobs[zone_shard(zone)];
 		if (*j == NULL) {
 			*j = page_job_new(count, states_only);

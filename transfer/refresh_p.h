@@ -82,6 +82,8 @@ struct refresh {
 };
 
 static_assert(sizeof(struct refresh) <= 56, "a million of them, and 16 octets each in the heap");
+static_assert(offsetof(struct refresh, due) % 8 == 0, "due_p.h");
+static_assert(DUE_REGION_BYTES >= STORE_REGION_BYTES, "zones stand there");
 static_assert(ERR_COUNT <= UINT8_MAX, "fits");
 
 static inline struct zone *refresh_zone(const struct refresh *z)

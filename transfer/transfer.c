@@ -38,6 +38,7 @@ enum err transfer_new(const struct transfer_options *options, struct transfer **
 	                                       : SESSIONS_PER_PRIMARY_MAX;
 	p->running_max[JOB_ASK] = ASKS_MAX;
 	p->per_primary_max[JOB_ASK] = ASKS_PER_PRIMARY_MAX;
+	due_init(&t->due, store_region(options->store), io_now_ns(t->io));
 	asks_init(&t->asks, t->io);
 	notifier_init(&t->notifier, t);
 	*out = t;
@@ -138,6 +139,7 @@ static void on_due(struct io_timer *timer)
 	struct due_item *item;
 	uint64_t at_ns;
 
+	due_advance(&t->due, now);
 	for (unsigned i = 0; i < PUMP_MAX; i++) {
 		item = due_first(&t->due, &at_ns);
 		if (item == NULL || at_ns > now) {
@@ -180,7 +182,9 @@ void transfer_policy_set(struct transfer *t, struct zone *zone, struct zone_poli
 
 void transfer_zone_start(struct transfer *t, struct zone *zone, struct zone_policy *policy)
 {
-	transfer_policy_set(t, zone, policy);
+	if (zone_policy(zone) != policy) { /* else the zone's reference becomes the engine's */
+		transfer_policy_set(t, zone, policy);
+	}
 	refresh_start(t, zone);
 	transfer_pump(t);
 }

@@ -26,10 +26,10 @@
 #define NO_PIECE      0xffffU
 #define CLASS_LARGE   0xff
 
-/* Sizes in octets: every 8 up to 128, every 16 up to 512, every 32 up to 1024, then 8 steps from
- * one power of two to the next, so that rounding wastes 3% on average and 12% at most. */
-#define CLASSES_8     16U
-#define CLASSES_16    24U
+/* Sizes in octets: every 8 up to 192 (zones, versions), every 16 up to 512, every 32 up to 1024, then 8
+ * steps from one power of two to the next, so that rounding wastes 3% on average and 12% at most. */
+#define CLASSES_8     24U
+#define CLASSES_16    20U
 #define CLASSES_32    16U
 #define CLASSES_COUNT (CLASSES_8 + CLASSES_16 + CLASSES_32 + 5 * 8)
 
@@ -91,11 +91,11 @@ static unsigned class_of(size_t len)
 	unsigned top;
 
 	assert(len > 0 && len <= PIECE_SMALL);
-	if (len <= 128) {
+	if (len <= 192) {
 		return (unsigned)(len - 1) / 8;
 	}
 	if (len <= 512) {
-		return CLASSES_8 + (unsigned)(len - 129) / 16;
+		return CLASSES_8 + (unsigned)(len - 193) / 16;
 	}
 	if (len <= 1024) {
 		return CLASSES_8 + CLASSES_16 + (unsigned)(len - 513) / 32;
@@ -114,7 +114,7 @@ static uint32_t class_bytes(unsigned class)
 	}
 	class -= CLASSES_8;
 	if (class < CLASSES_16) {
-		return 128 + (class + 1) * 16;
+		return 192 + (class + 1) * 16;
 	}
 	class -= CLASSES_16;
 	if (class < CLASSES_32) {

@@ -207,6 +207,22 @@ struct zone *store_find_enclosing(const struct store *st, struct name name)
 	return zone_map_find_enclosing(&st->zones, name);
 }
 
+const void *store_region(const struct store *st)
+{
+	static_assert(HEAP_SPAN_MAX <= STORE_REGION_BYTES, "the heap's span");
+	return st->o.pool->heap.base;
+}
+
+uint32_t store_place(const struct store *st, const struct zone *zone)
+{
+	return heap_handle(&st->o.pool->heap, zone);
+}
+
+struct zone *store_zone_at(const struct store *st, uint32_t place)
+{
+	return heap_at(&st->o.pool->heap, place);
+}
+
 size_t store_zone_count(const struct store *st)
 {
 	return atomic_load_explicit(&st->zones.count, memory_order_relaxed);

@@ -101,6 +101,15 @@ void store_remove(struct store *st, struct zone *zone);
 struct zone *store_find(const struct store *st, struct name apex);
 struct zone *store_find_enclosing(const struct store *st, struct name name);
 
+/* Zones, and the engine's octets with them, stand at multiples of 8 from here, within
+ * STORE_REGION_BYTES. */
+#define STORE_REGION_BYTES (8ULL << 32)
+const void *store_region(const struct store *st);
+
+/* Where a zone stands, in eights from there, for whoever has to remember a million. */
+uint32_t store_place(const struct store *st, const struct zone *zone);
+struct zone *store_zone_at(const struct store *st, uint32_t place);
+
 size_t store_zone_count(const struct store *st);
 
 /* Calls for every zone, for listing: `visit` returns false to stop. Within a turn of a participant.
