@@ -17,6 +17,11 @@ uint64_t hash_bytes(uint64_t seed, struct bytes b)
 	return AXFARM_XXH_BITS == 64 ? h : h & ((1ULL << (AXFARM_XXH_BITS & 63)) - 1);
 }
 
+uint64_t hash_check(struct bytes b)
+{
+	return XXH3_64bits(b.at, b.len);
+}
+
 uint64_t hash_fixed(struct bytes b)
 {
 	uint64_t h = 0xcbf29ce484222325ULL;

@@ -121,7 +121,7 @@ static unsigned flags_of(const struct zone_state *state)
 /* Damage is what this finds; attackers do not write the journal. */
 static uint64_t zone_check(uint64_t number, struct bytes value)
 {
-	return hash_fixed(value) ^ number * 0x9e3779b97f4a7c15ULL;
+	return hash_check(value) ^ number * 0x9e3779b97f4a7c15ULL;
 }
 
 void zone_value_write(const struct pool *pool, uint64_t number, const struct zone_state *state,

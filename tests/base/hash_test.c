@@ -54,6 +54,14 @@ TEST(hash, the_fixed_hash_is_part_of_the_format)
 	}
 }
 
+/* As published with XXH3. */
+TEST(hash, the_check_value_is_part_of_the_format)
+{
+	cr_expect(eq(u64, hash_check(bytes_str("")), 0x2d06800538d394c2));
+	cr_expect(eq(u64, hash_check(bytes_str("a")), 0xe6c632b61e964e1f));
+	cr_expect(eq(u64, hash_check(bytes_str("abc")), 0x78af5f94892f3950));
+}
+
 TEST(hash, the_fixed_hash_spreads_its_low_bits)
 {
 	unsigned hits[16] = { 0 };

@@ -206,7 +206,7 @@ TEST(record, survives_damage_that_the_check_misses)
 		size_t at = env_random_below(&f.env.env, (uint32_t)whole.len);
 		uint8_t before = b.at[at];
 		b.at[at] = (uint8_t)env_random_below(&f.env.env, 256);
-		store_u64(b.at + whole.len, hash_fixed(whole) ^ 9 * 0x9e3779b97f4a7c15ULL);
+		store_u64(b.at + whole.len, hash_check(whole) ^ 9 * 0x9e3779b97f4a7c15ULL);
 		if (zone_value_read(9, buffer_bytes(&b), &v) == ERR_OK) {
 			(void)!zone_value_last_root(&v, &last);
 			for (unsigned n = 0; zone_value_version(&v, &version) == ERR_OK; n++) {
