@@ -1,467 +1,336 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench/disk_bench.c — what durability costs: commits, bytes written, and the time of a restart.
+ * bench/disk_bench.c — what durability costs: octets written, commits, how long updates wait for
+ * them, and the time of a restart.
  *
- * usage: disk_bench [ZONES] [FOLDER]
+ *	disk_bench [--json FILE] [ZONES [DELEGATIONS [FOLDER]]]
  *
- * One thread is the only shard, another the disk thread, LMDB is in a new folder below FOLDER (the
- * current one by default, since /tmp may be no disk). ZONES hosting zones of 12 records arrive as
- * fast as they are built; then single updates on an idle store; then 10,000 updates a second; then
- * everything is closed and loaded again. Written bytes are those given to write() (/proc/self/io). */
-#include <pthread.h>
+ * One thread is the only shard, others are the disk thread and its collector. LMDB is in a new folder
+ * below FOLDER (the current one by default, since /tmp may be no disk). Written octets are those given
+ * to write() by the disk thread; each phase that measures waits has a store opened anew, whose counts
+ * begin at zero. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "dns/rdata.h"
-#include "zonestore/journal_lmdb.h"
-#include "zonestore/store.h"
+#include "bench/disk_store.h"
+#include "bench/figures.h"
 
-#define ZONES      100000U
-#define WINDOW     4096U /* commits under way */
-#define SINGLES    200U
-#define RATE       10000U /* updates a second */
-#define RATE_S     3U
-#define RATE_ZONES 2000U
-#define LINE_LEN   200
+#define ZONES       100000U
+#define DELEGATIONS 1000000U
+#define WINDOW      4096U /* commits under way */
+#define SINGLES     200U
+#define CHANGES     1200U  /* of the large zone: enough for freed nodes to be removed too */
+#define RATE        10000U /* updates a second */
+#define RATE_S      5U
+#define RATE_ZONES  2000U
+#define BESIDE_US   3000U /* between small updates while a large zone is under way */
+#define REPLACED    10U
 
-struct bench {
-	struct events events;
-	struct epoch *epoch;
-	unsigned participant;
-	struct pool *pool;
-	struct store *st;
-	pthread_t disk;
-	pthread_mutex_t lock;
-	pthread_cond_t mail;
-	struct store_task *first;
-	struct store_task **last;
-	bool loaded;
-	const char *folder;
-	unsigned zones;
-	unsigned under_way;
-	uint64_t wait_max_ns;
-	uint64_t wait_sum_ns;
-	uint64_t waits;
-};
-
-struct update {
-	struct commit commit;
-	struct bench *b;
-	struct update *next; /* free ones */
-	uint64_t began_ns;
-};
-
-static uint64_t now_ns(void)
+static double per_second(uint64_t count, double secs)
 {
-	return env_mono_ns(env_system());
+	return (double)count / secs;
 }
 
-static double secs_since(uint64_t began_ns)
+static double ms_of(uint64_t ns)
 {
-	return (double)(now_ns() - began_ns) / 1e9;
+	return (double)ns / 1e6;
 }
 
-static void must(bool good, const char *what)
+static double mean_ms(const struct waits *w)
 {
-	if (!good) {
-		fprintf(stderr, "disk_bench: %s\n", what);
-		exit(1);
-	}
+	return w->count == 0 ? 0 : ms_of(w->sum_ns) / (double)w->count;
 }
 
-/* ---- the store ---- */
+/* ---- arriving ---- */
 
-static void post(void *self, unsigned shard, struct store_task *task)
+static void arrive_all(struct bench *b, uint32_t serial)
 {
-	struct bench *b = self;
-
-	(void)shard;
-	task->link[0] = NULL;
-	pthread_mutex_lock(&b->lock);
-	*b->last = task;
-	b->last = (struct store_task **)&task->link[0];
-	pthread_cond_signal(&b->mail);
-	pthread_mutex_unlock(&b->lock);
-}
-
-static void loaded(void *self)
-{
-	struct bench *b = self;
-
-	pthread_mutex_lock(&b->lock);
-	b->loaded = true;
-	pthread_cond_signal(&b->mail);
-	pthread_mutex_unlock(&b->lock);
-}
-
-static void *disk_run(void *arg)
-{
-	store_run(((struct bench *)arg)->st, loaded, arg);
-	return NULL;
-}
-
-static void apex_of(unsigned index, struct name_buf *out)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "customer-%u.example.", index);
-	must(name_parse(bytes_str(text), NULL, out) == ERR_OK, text);
-}
-
-static void bench_open(struct bench *b)
-{
-	struct journal_lmdb_options journal_options = { .path = b->folder };
-	struct pool_options pool_options = { .env = env_system() };
-	struct store_options options = { .env = env_system(),
-		                         .events = &b->events,
-		                         .shard_count = 1,
-		                         .post = post,
-		                         .post_self = b };
-	struct name_buf apex;
-	struct zone *zone;
-	char why[256];
-
-	events_init(&b->events, env_system(), STDERR_FILENO);
-	atomic_store(&b->events.level, LEVEL_WARNING);
-	b->first = NULL;
-	b->last = &b->first;
-	b->loaded = false;
-	b->epoch = epoch_new();
-	b->participant = epoch_join(b->epoch);
-	pool_options.epoch = b->epoch;
-	options.epoch = b->epoch;
-	must(journal_lmdb_new(&journal_options, &options.journal, why, sizeof(why)) == ERR_OK, why);
-	must(pool_new(&pool_options, &b->pool) == ERR_OK, "pool");
-	options.pool = b->pool;
-	must(store_new(&options, &b->st) == ERR_OK, "store");
 	for (unsigned i = 0; i < b->zones; i++) {
-		apex_of(i, &apex);
-		must(store_add(b->st, name_of(&apex), &zone) == ERR_OK, "add");
-	}
-}
-
-/* Starts the disk thread and waits until it has loaded. */
-static void bench_run(struct bench *b)
-{
-	pthread_create(&b->disk, NULL, disk_run, b);
-	pthread_mutex_lock(&b->lock);
-	while (!b->loaded) {
-		pthread_cond_wait(&b->mail, &b->lock);
-	}
-	pthread_mutex_unlock(&b->lock);
-}
-
-static void bench_close(struct bench *b)
-{
-	store_stop(b->st);
-	pthread_join(b->disk, NULL);
-	epoch_offline(b->epoch, b->participant);
-	store_free(b->st);
-	while (epoch_collect(b->epoch) > 0) {
-	}
-	epoch_free(b->epoch);
-	pool_free(b->pool);
-}
-
-/* Runs what the disk thread answered; waits for something if there is nothing and `wait`. */
-static void bench_turn(struct bench *b, bool wait)
-{
-	struct store_task *task;
-
-	epoch_offline(b->epoch, b->participant);
-	pthread_mutex_lock(&b->lock);
-	while (wait && b->first == NULL) {
-		pthread_cond_wait(&b->mail, &b->lock);
-	}
-	task = b->first;
-	b->first = NULL;
-	b->last = &b->first;
-	pthread_mutex_unlock(&b->lock);
-	epoch_quiet(b->epoch, b->participant);
-	while (task != NULL) {
-		struct store_task *next = task->link[0];
-		task->fn(task);
-		task = next;
-	}
-}
-
-/* ---- zones ---- */
-
-static void add(struct builder *b, struct rr_scratch *scratch, const char *line)
-{
-	struct rr rr;
-
-	must(rr_parse(bytes_str(line), NULL, 3600, scratch, &rr) == ERR_OK, line);
-	must(builder_add(b, &rr) == ERR_OK, line);
-}
-
-/* A hosting zone of 12 records: two of the names, two of the addresses and the serial are its own. */
-static struct snapshot *version(struct bench *b, unsigned i, uint32_t serial,
-                                struct rr_scratch *scratch)
-{
-	static const char *const lines[] = {
-		"%s NS ns1.hoster.example.",
-		"%s NS ns2.hoster.example.",
-		"%s MX 10 mail.%s",
-		"%s TXT \"v=spf1 include:_spf.hoster.example -all\"",
-		"_dmarc.%s TXT \"v=DMARC1; p=none\"",
-		"www.%s CNAME %s",
-		"ftp.%s CNAME %s",
-		"autoconfig.%s CNAME autoconfig.hoster.example.",
-	};
-	struct builder_origin origin = { SNAPSHOT_BY_AXFR, { 0 }, 1700000000 };
-	struct builder_options options = { .pool = b->pool };
-	struct snapshot *snap = NULL;
-	struct builder *builder;
-	struct name_buf apex;
-	char name[64];
-	char line[LINE_LEN];
-
-	apex_of(i, &apex);
-	snprintf(name, sizeof(name), "customer-%u.example.", i);
-	options.apex = name_of(&apex);
-	builder = builder_new(&options);
-	snprintf(line, sizeof(line),
-	         "%s SOA ns1.hoster.example. hostmaster.%s %u 10800 3600 604800 3600", name, name,
-	         serial);
-	add(builder, scratch, line);
-	for (size_t at = 0; at < ARRAY_LEN(lines); at++) {
-		const char *second = strstr(lines[at], "%s");
-		second = strstr(second + 2, "%s");
-		snprintf(line, sizeof(line), lines[at], name, second == NULL ? "" : name);
-		add(builder, scratch, line);
-	}
-	snprintf(line, sizeof(line), "%s A 198.%u.%u.%u", name, 18 + (serial & 1), i >> 8 & 255,
-	         i & 255);
-	add(builder, scratch, line);
-	snprintf(line, sizeof(line), "%s AAAA 2001:db8:%x::%x", name, i >> 16, i & 0xffff);
-	add(builder, scratch, line);
-	snprintf(line, sizeof(line), "mail.%s A 198.20.%u.%u", name, i >> 8 & 255, i & 255);
-	add(builder, scratch, line);
-	must(builder_freeze(builder, &origin, &snap) == ERR_OK, "freeze");
-	builder_free(builder);
-	return snap;
-}
-
-static void update_done(struct commit *commit, enum err e)
-{
-	struct update *u = container_of(commit, struct update, commit);
-	uint64_t wait = now_ns() - u->began_ns;
-	struct bench *b = u->b;
-
-	must(e == ERR_OK, err_code(e));
-	b->wait_max_ns = wait > b->wait_max_ns ? wait : b->wait_max_ns;
-	b->wait_sum_ns += wait;
-	b->waits++;
-	b->under_way--;
-	free(u);
-}
-
-static void update_begin(struct bench *b, unsigned i, struct snapshot *snap)
-{
-	struct update *u = mem_zero(1, sizeof(*u));
-	struct zone_timers t = { .refreshed_at_s = 1700000000, .refresh_at_s = 1700010800 };
-	struct name_buf apex;
-
-	apex_of(i, &apex);
-	u->b = b;
-	u->commit.done = update_done;
-	u->began_ns = now_ns();
-	must(store_commit(b->st, store_find(b->st, name_of(&apex)), snap, &t, &u->commit) == ERR_OK,
-	     "commit");
-	b->under_way++;
-}
-
-static void waits_reset(struct bench *b)
-{
-	b->wait_max_ns = 0;
-	b->wait_sum_ns = 0;
-	b->waits = 0;
-}
-
-/* ---- measurements ---- */
-
-/* Octets that this process wrote. (write_bytes counts whole large folios of the page cache.) */
-static uint64_t written_bytes(void)
-{
-	unsigned long long written = 0;
-	char line[128];
-	FILE *f = fopen("/proc/self/io", "r");
-
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "wchar: %llu", &written) == 1) {
-			break;
-		}
-	}
-	if (f != NULL) {
-		fclose(f);
-	}
-	return written;
-}
-
-static uint64_t resident_bytes(void)
-{
-	unsigned long long pages = 0;
-	unsigned long long resident = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	if (f != NULL) {
-		must(fscanf(f, "%llu %llu", &pages, &resident) == 2, "statm");
-		fclose(f);
-	}
-	return resident * 4096;
-}
-
-static uint64_t commits_so_far(struct bench *b)
-{
-	struct store_stats stats;
-
-	store_stats(b->st, &stats);
-	return stats.journal.commits;
-}
-
-static void measure_arrival(struct bench *b, struct rr_scratch *scratch)
-{
-	uint64_t written = written_bytes();
-	uint64_t began = now_ns();
-	uint64_t building_ns = 0;
-	struct store_stats stats;
-	double secs;
-
-	for (unsigned i = 0; i < b->zones; i++) {
-		uint64_t at = now_ns();
-		struct snapshot *snap = version(b, i, 1, scratch);
-		building_ns += now_ns() - at;
-		update_begin(b, i, snap);
+		hosting_commit(b, i, hosting_version(b, i, serial));
 		bench_turn(b, b->under_way >= WINDOW);
 	}
-	while (b->under_way > 0) {
-		bench_turn(b, true);
-	}
-	secs = secs_since(began);
-	written = written_bytes() - written;
-	store_stats(b->st, &stats);
-	printf("arrival of %u zones of 12 records   %8.2f s (%.0f zones/s; %.2f s of it "
-	       "building)\n",
-	       b->zones, secs, b->zones / secs, (double)building_ns / 1e9);
-	printf("  transactions                      %8llu\n",
-	       (unsigned long long)stats.journal.commits);
-	printf("  written, occupied, file           %8.1f MB, %.1f MB, %.1f MB (written %.2f times "
-	       "what it occupies)\n",
-	       (double)written / 1e6, (double)stats.journal.used_bytes / 1e6,
-	       (double)stats.journal.size_bytes / 1e6,
-	       (double)written / (double)stats.journal.used_bytes);
-	printf("  nodes, bodies, pool               %8llu, %llu, %.1f MB; resident %.1f MB\n",
-	       (unsigned long long)stats.pool.nodes, (unsigned long long)stats.pool.bodies,
-	       (double)stats.pool.mapped_bytes / 1e6, (double)resident_bytes() / 1e6);
+	bench_settle(b);
 }
 
-static void measure_singles(struct bench *b, struct rr_scratch *scratch)
+static void measure_arrival(struct bench *b, struct figures *f)
 {
-	uint64_t written = written_bytes();
+	struct store_stats stats;
+	uint64_t began;
+	double secs;
 
-	waits_reset(b);
-	for (unsigned i = 0; i < SINGLES; i++) {
-		usleep(50000); /* idle in between */
-		update_begin(b, i, version(b, i, 2, scratch));
-		while (b->under_way > 0) {
-			bench_turn(b, true);
+	bench_open(b);
+	began = now_ns();
+	arrive_all(b, 1);
+	secs = secs_since(began);
+	stats = bench_stats(b);
+	figure(f, "zones of 12 records made and stored", b->zones / secs, "zones/s", 0);
+	figure(f, "transactions for them", (double)stats.journal.commits, "", 0);
+	figure(f, "occupied by them", (double)stats.journal.used_bytes / 1e6, "MB", 0);
+	figure(f, "written for what zones then occupy",
+	       (double)stats.journal.written_bytes / (double)stats.journal.used_bytes, "times",
+	       2.5);
+	bench_close(b);
+}
+
+/* Small updates now and then until the large zone is done with. */
+static void small_until(struct bench *b, bool (*done)(struct bench *b), uint32_t serial)
+{
+	unsigned count = 0;
+
+	while (!done(b)) {
+		if (b->under_way < b->zones / 2) {
+			unsigned i = count++ % b->zones;
+			hosting_commit(b, i, hosting_version(b, i, serial + count / b->zones));
+		}
+		usleep(BESIDE_US);
+		bench_turn(b, false);
+	}
+	bench_settle(b);
+}
+
+static bool large_stored(struct bench *b)
+{
+	return !b->large_under_way;
+}
+
+static void measure_large(struct bench *b, struct figures *f)
+{
+	struct store_stats before;
+	struct store_stats after;
+	struct snapshot *snap;
+	uint64_t began;
+
+	bench_open(b);
+	snap = large_version(b);
+	before = bench_stats(b);
+	began = now_ns();
+	large_commit(b, snap);
+	small_until(b, large_stored, 2);
+	after = bench_stats(b);
+	figure(f, "zone of 1,000,000 stored, small updates beside it", secs_since(began), "s", 0);
+	figure(f, "written for what the large zone then occupies",
+	       (double)(after.journal.written_bytes - before.journal.written_bytes) /
+	               (double)(after.journal.used_bytes - before.journal.used_bytes),
+	       "times", 2.5);
+	figure(f, "beside it: wait for a transaction, 99%",
+	       ms_of(durations_quantile(&after.disk.wait, 990)), "ms", 20);
+	figure(f, "beside it: wait until visible, mean", mean_ms(&b->waits), "ms", 0);
+	figure(f, "beside it: wait until visible, longest", ms_of(b->waits.max_ns), "ms", 0);
+	bench_close(b);
+}
+
+/* ---- changes ---- */
+
+static void measure_changes(struct bench *b, struct figures *f)
+{
+	struct store_stats before;
+	struct store_stats after;
+	uint32_t at = 1;
+	double beside;
+
+	bench_open(b);
+	before = bench_stats(b);
+	for (unsigned i = 0; i < CHANGES; i++) {
+		at = at * 1664525 + 1013904223;
+		epoch_quiet(b->epoch, b->participant);
+		large_commit(b, large_patched(b, at % b->delegations));
+		bench_settle(b);
+		beside = (double)(bench_stats(b).journal.written_bytes -
+		                  before.journal.written_bytes);
+		if (i == CHANGES / 2) {
+			figure(f, "written for a change in 1,000,000, without removals",
+			       beside / (i + 1) / 1024, "KiB", 0);
 		}
 	}
-	written = written_bytes() - written;
-	printf("single updates on an idle store     %8.2f ms each (most %.2f ms), %.1f kB "
-	       "written\n",
-	       (double)b->wait_sum_ns / (double)b->waits / 1e6, (double)b->wait_max_ns / 1e6,
-	       (double)written / SINGLES / 1e3);
+	do { /* nodes that are gone are removed many at a time */
+		usleep(100000);
+		after = bench_stats(b);
+	} while (after.disk.nodes_dropped == before.disk.nodes_dropped);
+	figure(f, "written for a change in 1,000,000",
+	       (double)(after.journal.written_bytes - before.journal.written_bytes) / CHANGES /
+	               1024,
+	       "KiB", 32);
+	figure(f, "nodes for a change in 1,000,000",
+	       (double)(after.disk.nodes_written - before.disk.nodes_written) / CHANGES, "", 0);
+	figure(f, "octets of them and the zone's record",
+	       (double)(after.disk.value_bytes - before.disk.value_bytes) / CHANGES / 1024, "KiB",
+	       0);
+	bench_close(b);
 }
 
-static void measure_rate(struct bench *b, struct rr_scratch *scratch)
+static void measure_singles(struct bench *b, struct figures *f)
+{
+	struct store_stats stats;
+	uint64_t written;
+
+	bench_open(b);
+	written = bench_stats(b).journal.written_bytes;
+	for (unsigned i = 0; i < SINGLES; i++) {
+		usleep(50000); /* idle in between */
+		epoch_quiet(b->epoch, b->participant);
+		hosting_commit(b, i, hosting_version(b, i, 50));
+		bench_settle(b);
+	}
+	stats = bench_stats(b);
+	figure(f, "update on an idle store: wait for a transaction, 99%",
+	       ms_of(durations_quantile(&stats.disk.wait, 990)), "ms", 1);
+	figure(f, "update on an idle store: until visible, mean", mean_ms(&b->waits), "ms", 0);
+	figure(f, "update on an idle store: until visible, longest", ms_of(b->waits.max_ns), "ms",
+	       0);
+	figure(f, "commits for it", (double)stats.journal.commits / SINGLES, "", 1);
+	figure(f, "written for a small zone's update",
+	       (double)(stats.journal.written_bytes - written) / SINGLES / 1024, "KiB", 0);
+	bench_close(b);
+}
+
+static void measure_rate(struct bench *b, struct figures *f)
 {
 	unsigned zones = b->zones < RATE_ZONES ? b->zones : RATE_ZONES;
-	uint64_t commits = commits_so_far(b);
-	uint64_t written = written_bytes();
-	uint64_t began = now_ns();
+	struct store_stats before;
+	struct store_stats after;
+	uint64_t began;
 	unsigned count = 0;
 	double secs;
 
-	waits_reset(b);
+	bench_open(b);
+	before = bench_stats(b);
+	began = now_ns();
 	while (count < RATE * RATE_S) {
 		unsigned due = (unsigned)((double)(now_ns() - began) * RATE / 1e9);
 		/* A zone has one commit at a time: never more under way than there are zones. */
 		while (count < due && count < RATE * RATE_S && b->under_way < zones / 2) {
-			update_begin(b, count % zones,
-			             version(b, count % zones, 3 + count / zones, scratch));
+			unsigned i = count % zones;
+			hosting_commit(b, i, hosting_version(b, i, 100 + count / zones));
 			count++;
 		}
 		bench_turn(b, false);
 		usleep(500);
 	}
 	secs = secs_since(began);
-	while (b->under_way > 0) {
-		bench_turn(b, true);
-	}
-	commits = commits_so_far(b) - commits;
-	written = written_bytes() - written;
-	printf("%u updates/s for %u s              %8.0f updates/s, %.1f commits/s, wait %.2f ms "
-	       "(most %.2f ms), %.1f MB/s written\n",
-	       RATE, RATE_S, count / secs, (double)commits / secs,
-	       (double)b->wait_sum_ns / (double)b->waits / 1e6, (double)b->wait_max_ns / 1e6,
-	       (double)written / secs / 1e6);
-}
-
-static void measure_restart(struct bench *b)
-{
-	struct store_stats stats;
-	uint64_t began;
-	double opened;
-	double all;
-
-	began = now_ns();
-	bench_open(b);
-	opened = secs_since(began);
-	bench_run(b);
-	all = secs_since(began);
-	store_stats(b->st, &stats);
-	printf("restart with %llu zones           %8.2f s until all are served (%.2f s of it "
-	       "adding "
-	       "them)\n",
-	       (unsigned long long)stats.zones_loaded, all, opened);
-	printf("  resident                          %8.1f MB\n", (double)resident_bytes() / 1e6);
+	bench_settle(b);
+	after = bench_stats(b);
+	figure(f, "updates a second, wanted 10,000", count / secs, "1/s", 0);
+	figure(f, "commits a second at that rate",
+	       per_second(after.journal.commits - before.journal.commits, secs), "1/s", 50);
+	figure(f, "wait for a transaction at that rate, median",
+	       ms_of(durations_quantile(&after.disk.wait, 500)), "ms", 0);
+	figure(f, "wait for a transaction at that rate, 99%",
+	       ms_of(durations_quantile(&after.disk.wait, 990)), "ms", 0);
+	figure(f, "wait for a transaction at that rate, longest", ms_of(after.disk.wait.max_ns),
+	       "ms", 20);
+	figure(f, "wait until visible at that rate, mean", mean_ms(&b->waits), "ms", 0);
+	figure(f, "wait until visible at that rate, longest", ms_of(b->waits.max_ns), "ms", 0);
+	figure(f, "longest transaction at that rate", ms_of(after.disk.transactions.max_ns), "ms",
+	       0);
+	figure(f, "written at that rate",
+	       (double)(after.journal.written_bytes - before.journal.written_bytes) / secs / 1e6,
+	       "MB/s", 0);
 	bench_close(b);
 }
 
-int main(int argc, char **argv)
+/* ---- going ---- */
+
+static bool large_removed(struct bench *b)
 {
-	static struct bench b;
-	struct rr_scratch *scratch = mem_new(sizeof(*scratch));
-	char folder[4096];
-	char file[4200];
+	struct store_stats stats = bench_stats(b);
+
+	return stats.disk.nodes_dropped > b->delegations / 50 && stats.disk.drops_waiting < 4096;
+}
+
+static void measure_removal(struct bench *b, struct figures *f)
+{
+	struct store_stats stats;
 	uint64_t began;
 
-	b.zones = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : ZONES;
-	snprintf(folder, sizeof(folder), "%s/disk-bench-XXXXXX", argc > 2 ? argv[2] : ".");
-	must(mkdtemp(folder) != NULL, folder);
-	b.folder = folder;
-	pthread_mutex_init(&b.lock, NULL);
-	pthread_cond_init(&b.mail, NULL);
-	bench_open(&b);
-	bench_run(&b);
-	measure_arrival(&b, scratch);
-	measure_singles(&b, scratch);
-	measure_rate(&b, scratch);
+	bench_open(b);
+	epoch_quiet(b->epoch, b->participant);
 	began = now_ns();
-	bench_close(&b);
-	printf("stop                                %8.2f s\n", secs_since(began));
-	measure_restart(&b);
-	for (size_t i = 0; i < 3; i++) {
-		static const char *const files[] = { "data.mdb", "lock.mdb", "axfarmd.lock" };
+	store_remove(b->st, large_zone(b));
+	small_until(b, large_removed, 150);
+	stats = bench_stats(b);
+	figure(f, "zone of 1,000,000 removed, small updates beside it", secs_since(began), "s", 0);
+	figure(f, "beside that: wait for a transaction, longest", ms_of(stats.disk.wait.max_ns),
+	       "ms", 20);
+	figure(f, "beside that: wait until visible, mean", mean_ms(&b->waits), "ms", 0);
+	figure(f, "beside that: wait until visible, longest", ms_of(b->waits.max_ns), "ms", 0);
+	bench_close(b);
+}
+
+static void measure_replaced(struct bench *b, struct figures *f)
+{
+	uint64_t first = 0;
+	uint64_t last;
+
+	bench_open(b);
+	for (unsigned i = 0; i < REPLACED; i++) {
+		arrive_all(b, 200 + i);
+		while (bench_stats(b).disk.drops_waiting >= 4096) {
+			usleep(20000);
+		}
+		first = i == 1 ? bench_stats(b).journal.size_bytes : first;
+	}
+	last = bench_stats(b).journal.size_bytes;
+	figure(f, "file after replacing all ten times, to after two", (double)last / (double)first,
+	       "times", 1.1);
+	bench_close(b);
+}
+
+static void measure_restart(struct bench *b, struct figures *f)
+{
+	uint64_t began = now_ns();
+
+	bench_open(b);
+	figure(f, "restart until all are served", secs_since(began), "s", 0);
+	began = now_ns();
+	bench_close(b);
+	figure(f, "stop", secs_since(began), "s", 0);
+}
+
+static void folder_remove(const char *folder)
+{
+	static const char *const files[] = { "data.mdb", "lock.mdb", "axfarmd.lock" };
+	char file[4200];
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		snprintf(file, sizeof(file), "%s/%s", folder, files[i]);
 		unlink(file);
 	}
 	rmdir(folder);
-	free(scratch);
+}
+
+int main(int argc, char **argv)
+{
+	static struct figures figures;
+	static struct bench b;
+	const char *json = NULL;
+	char folder[4096];
+
+	if (argc > 2 && strcmp(argv[1], "--json") == 0) {
+		json = argv[2];
+		argv += 2;
+		argc -= 2;
+	}
+	b.zones = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : ZONES;
+	b.delegations = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : DELEGATIONS;
+	snprintf(folder, sizeof(folder), "%s/disk-bench-XXXXXX", argc > 3 ? argv[3] : ".");
+	must(b.zones > 0 && b.delegations > 0,
+	     "usage: disk_bench [--json FILE] [ZONES [DELEGATIONS "
+	     "[FOLDER]]]");
+	must(mkdtemp(folder) != NULL, folder);
+	b.folder = folder;
+	measure_arrival(&b, &figures);
+	measure_restart(&b, &figures);
+	measure_singles(&b, &figures);
+	measure_rate(&b, &figures);
+	measure_replaced(&b, &figures);
+	measure_large(&b, &figures);
+	measure_changes(&b, &figures);
+	measure_removal(&b, &figures);
+	folder_remove(folder);
+	free(b.glue);
+	must(json == NULL || figures_write(&figures, "disk", json), "cannot write the figures");
 	return 0;
 }
