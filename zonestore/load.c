@@ -338,16 +338,15 @@ static enum err branch_read(struct loader *o, const struct node_value *v, struct
 {
 	struct node_handle children[NODE_CHILDREN_MAX];
 	struct pool *pool = o->l->st->o.pool;
-	unsigned count = (unsigned)node_value_children(v);
 	unsigned have = 0;
 	enum err e = ERR_OK;
 
-	while (have < count && e == ERR_OK) {
-		e = tree_read(o, node_value_child(v, have), v->content.at[0], &children[have]);
+	while (have < v->child_count && e == ERR_OK) {
+		e = tree_read(o, v->children[have], v->level, &children[have]);
 		have += e == ERR_OK;
 	}
 	if (e == ERR_OK) {
-		e = node_decode(pool, v->content, children, count, out);
+		e = node_value_make(pool, v, children, out);
 	}
 	for (unsigned i = 0; i < have; i++) {
 		node_unref(pool, children[i]); /* the branch has its own */
@@ -363,25 +362,20 @@ static enum err tree_read(struct loader *o, uint64_t seq, unsigned level_max,
 	struct pool *pool = o->l->st->o.pool;
 	struct node_value v;
 	struct bytes value;
-	struct id id;
 
 	if (loading_stops(o->l)) {
 		return ERR_STOPPING;
 	}
 	TRY(o->reader->ops->get_node(o->reader, seq, &value));
 	TRY(node_value_read(value, &v));
-	if (v.content.len == 0 || v.content.at[0] >= level_max) {
+	if (v.level >= level_max) {
 		return ERR_STORE_CORRUPT;
 	}
-	*out = (struct node_handle){ 0 };
-	if (v.content.at[0] > 0) {
-		id_of(v.content, &id);
-		*out = node_find(pool, &id);
-		if (out->n == 0) {
-			TRY(branch_read(o, &v, out));
-		}
-	} else {
-		TRY(node_decode(pool, v.content, NULL, 0, out));
+	*out = v.level == 0 ? (struct node_handle){ 0 } : node_find(pool, &v.id);
+	if (out->n == 0 && v.level > 0) {
+		TRY(branch_read(o, &v, out));
+	} else if (out->n == 0) {
+		TRY(node_value_make(pool, &v, NULL, out));
 	}
 	o->bytes += value.len;
 	node_reached(o, seq, *out);

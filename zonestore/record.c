@@ -17,38 +17,6 @@
 #define FLAG_OLDER    0x80U
 #define CHECK_LEN     8U
 
-void node_value_write(const struct pool *pool, struct node_handle node, struct buffer *out)
-{
-	struct node_handle children[NODE_CHILDREN_MAX];
-	unsigned count = node_children(pool, node, children);
-	size_t at;
-
-	buffer_u8(out, NODE_FORMAT);
-	at = out->len;
-	buffer_u32(out, 0);
-	node_encode(pool, node, out);
-	store_u32(out->at + at, (uint32_t)(out->len - at - 4));
-	for (unsigned i = 0; i < count; i++) {
-		assert(node_seq(pool, children[i]) != 0);
-		buffer_u64(out, node_seq(pool, children[i]));
-	}
-}
-
-enum err node_value_read(struct bytes value, struct node_value *out)
-{
-	struct reader r = reader_of(value);
-	uint8_t format;
-	uint32_t len;
-
-	if (!reader_u8(&r, &format) || format != NODE_FORMAT || !reader_u32(&r, &len) ||
-	    !reader_take(&r, len, &out->content) ||
-	    !reader_take(&r, reader_left(&r), &out->children) || out->children.len % 8 != 0 ||
-	    out->children.len / 8 > NODE_CHILDREN_MAX) {
-		return ERR_STORE_CORRUPT;
-	}
-	return ERR_OK;
-}
-
 /* ---- writing zones ---- */
 
 static void failure_write(const struct zone_timers *t, struct buffer *out)

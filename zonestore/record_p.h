@@ -2,7 +2,9 @@
  *
  * zonestore/record_p.h — the values of the journal: zones and nodes.
  *
- *	node  format (1)  length (4)  content  { number of a child (8) }...
+ *	leaf    format (1)  content
+ *	branch  format (1)  level (1)  id (16)  number of the first child
+ *	      { difference to the next one's }...
  *	zone  format (1)  flags (1)  apex (1 + n)  four times (4 each)
  *	      failed: error (2)  time (4)  family (1)  port (2)  address (4 or 16)
  *	      [highest serial served (4), if it was rolled back]  [how many are older]
@@ -12,9 +14,11 @@
  *	version: number of each tree's root, 0: none  length  record (snapshot_codec.c), written after
  *	      the one before it here
  *
- * A node's content is what its id is made of, so damage shows; a zone's record has a check value
- * over its number and itself. Numbers of nodes, lengths and counts are varints, other integers
- * big-endian. Whatever is read here may be damaged: nothing is trusted.
+ * A leaf's content is what its id is made of, and a branch's can be made of its children, so damage
+ * shows: a change in a large zone writes branches anew, and they cost an octet or two a child. A
+ * zone's record has a check value over its number and itself. Numbers of nodes, lengths and counts
+ * are varints (the lowest bit of a difference is its sign), other integers big-endian. Whatever is
+ * read here may be damaged: nothing is trusted.
  *
  * Ownership: views into the value. */
 #pragma once
@@ -22,29 +26,26 @@
 #include "zonestore/node_p.h"
 #include "zonestore/versions_p.h"
 
-#define NODE_FORMAT 1
 #define ZONE_FORMAT 2
 
 struct node_value {
-	struct bytes content;
-	struct bytes children; /* eight octets each */
+	unsigned level;       /* 0: a leaf */
+	struct bytes content; /* of a leaf */
+	struct id id;         /* of a branch */
+	unsigned child_count;
+	uint64_t children[NODE_CHILDREN_MAX]; /* their numbers */
 };
-
-static inline size_t node_value_children(const struct node_value *v)
-{
-	return v->children.len / 8;
-}
-
-static inline uint64_t node_value_child(const struct node_value *v, size_t index)
-{
-	return load_u64(v->children.at + 8 * index);
-}
 
 /* Appends the value of a node whose children have their numbers. */
 void node_value_write(const struct pool *pool, struct node_handle node, struct buffer *out);
 
 /* ERR_STORE_CORRUPT. */
 MUST_USE enum err node_value_read(struct bytes value, struct node_value *out);
+
+/* Finds or makes the node that a value is of. `children` are those whose numbers it has (borrowed, all
+ * there). *out is a reference. ERR_STORE_CORRUPT. */
+MUST_USE enum err node_value_make(struct pool *pool, const struct node_value *v,
+                                  const struct node_handle *children, struct node_handle *out);
 
 /* What is kept of a zone. */
 struct zone_state {

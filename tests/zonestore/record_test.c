@@ -218,39 +218,3 @@ TEST(record, survives_damage_that_the_check_misses)
 	buffer_fini(&b);
 	kept_free(&f, &state);
 }
-
-TEST(record, splits_a_node_into_content_and_children)
-{
-	struct buffer b = { 0 };
-	struct buffer content = { 0 };
-	struct farm f;
-	struct snapshot *snap;
-	struct node_handle roots[2];
-	struct node_handle children[NODE_CHILDREN_MAX];
-	struct node_value v;
-	unsigned count;
-
-	farm_init(&f, journal_memory_new(NULL));
-	snap = content_version(f.pool, 1, 5, 3000);
-	snapshot_roots(snap, roots);
-	count = node_children(f.pool, roots[0], children);
-	cr_assert(gt(uint, count, 1));
-	for (unsigned i = 0; i < count; i++) {
-		node_set_seq(f.pool, children[i], 100 + i);
-	}
-	node_value_write(f.pool, roots[0], &b);
-	node_encode(f.pool, roots[0], &content);
-	cr_assert(eq(int, node_value_read(buffer_bytes(&b), &v), ERR_OK));
-	cr_expect(bytes_equal(v.content, buffer_bytes(&content)));
-	cr_assert(eq(sz, node_value_children(&v), count));
-	for (unsigned i = 0; i < count; i++) {
-		cr_expect(eq(u64, node_value_child(&v, i), 100 + i));
-	}
-	for (size_t len = 0; len < content.len + 5; len++) {
-		cr_assert(eq(int, node_value_read(bytes_of(b.at, len), &v), ERR_STORE_CORRUPT));
-	}
-	snapshot_unref(snap);
-	buffer_fini(&b);
-	buffer_fini(&content);
-	farm_fini(&f);
-}
