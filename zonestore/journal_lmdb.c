@@ -25,7 +25,7 @@
 #include "zonestore/lmdb_read_p.h"
 #include "zonestore/lmdb_walk_p.h"
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2 /* 1: no kept versions, and branches had their children's ids */
 #define FORMAT_KEY     "format"
 #define HEADROOM_BYTES (32ULL * 1024 * 1024) /* free part of the map before a transaction */
 #define MAP_STEP_BYTES (16ULL << 30)         /* the map doubles up to this, then adds it */

@@ -542,14 +542,15 @@ static bool node_lives(struct loading *l, uint64_t seq, struct bytes value)
 	struct pool *pool = l->st->o.pool;
 	struct node_handle node;
 	struct node_value v;
-	struct id id;
 	bool lives;
 
 	if (node_value_read(value, &v) != ERR_OK) {
 		return false;
 	}
-	id_of(v.content, &id);
-	node = node_find(pool, &id);
+	if (v.level == 0) {
+		id_of(v.content, &v.id);
+	}
+	node = node_find(pool, &v.id);
 	lives = node.n != 0 && node_seq(pool, node) == seq;
 	node_unref(pool, node);
 	return lives;

@@ -210,22 +210,27 @@ TEST(journal_lmdb, stops_at_its_limit_and_goes_on_when_there_is_room)
 	folder_remove(f.path);
 }
 
-TEST(journal_lmdb, names_an_unknown_format)
+TEST(journal_lmdb, refuses_an_older_and_a_newer_format_by_name)
 {
-	const uint8_t two[] = { 0, 0, 0, 2 };
-	struct folder f;
-	struct journal *j;
-	char why[256];
+	static const uint8_t others[] = { 1, 77 };
 
-	folder_make(&f);
-	j = journal_open(f.path, 0, 0);
-	cr_assert(eq(int, j->ops->begin(j), ERR_OK));
-	cr_assert(eq(int, j->ops->put_meta(j, "format", bytes_of(two, 4)), ERR_OK));
-	cr_assert(eq(int, j->ops->commit(j), ERR_OK));
-	j->ops->free(j);
-	cr_expect(eq(int, journal_try(f.path, why, sizeof(why)), ERR_DISK));
-	cr_expect(strstr(why, "format 2") != NULL, "%s", why);
-	folder_remove(f.path);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		const uint8_t format[] = { 0, 0, 0, others[i] };
+		struct folder f;
+		struct journal *j;
+		char said[32];
+		char why[256];
+		folder_make(&f);
+		j = journal_open(f.path, 0, 0);
+		cr_assert(eq(int, j->ops->begin(j), ERR_OK));
+		cr_assert(eq(int, j->ops->put_meta(j, "format", bytes_of(format, 4)), ERR_OK));
+		cr_assert(eq(int, j->ops->commit(j), ERR_OK));
+		j->ops->free(j);
+		cr_expect(eq(int, journal_try(f.path, why, sizeof(why)), ERR_DISK));
+		snprintf(said, sizeof(said), "has format %u,", others[i]);
+		cr_expect(strstr(why, said) != NULL, "%s", why);
+		folder_remove(f.path);
+	}
 }
 
 TEST(journal_lmdb, refuses_a_file_that_is_cut_or_foreign)
