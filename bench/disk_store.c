@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * bench/disk_store.c — a store with its threads, and what goes into it. */
 #include "bench/disk_store.h"
 
 #include <stdio.h>

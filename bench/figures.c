@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * bench/figures.c — rows and JSON. */
 #include "bench/figures.h"
 
 #include <stdio.h>
