@@ -221,11 +221,10 @@ static void publish_tell(struct store *st, struct zone *zone, const struct snaps
  * fail. */
 static void store_publish(struct store *st, struct zone *zone, struct snapshot *snap)
 {
-	struct snapshot *old = atomic_load_explicit(&zone->newest, memory_order_relaxed);
+	struct snapshot *old = zone_served(zone);
 
 	assert(snap != old);
-	/* Pairs with the acquire load in zone_newest(): who sees the pointer sees the tree. */
-	atomic_store_explicit(&zone->newest, snap, memory_order_release);
+	zone_set_newest(zone, snap); /* pairs with the acquire load in zone_newest() */
 	publish_tell(st, zone, snap);
 	for (unsigned i = 0; i < st->subscriber_count; i++) {
 		struct subscriber *s = &st->subscribers[i];

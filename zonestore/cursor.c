@@ -46,11 +46,11 @@ static void cursor_down(const struct pool *pool, struct cursor_state *s, struct 
 static bool cursor_leaf(const struct snapshot *snap, struct cursor_state *s)
 {
 	while (s->depth > 0) {
-		const struct node *n = node_at(snap->pool, s->path[s->depth - 1].node);
+		const struct node *n = node_at(snapshot_pool(snap), s->path[s->depth - 1].node);
 		unsigned i = s->path[s->depth - 1].next;
 		if (i < shape_count(n)) {
 			s->path[s->depth - 1].next++;
-			cursor_down(snap->pool, s, (struct node_handle){ n->links[i] });
+			cursor_down(snapshot_pool(snap), s, (struct node_handle){ n->links[i] });
 			return true;
 		}
 		s->depth--;
@@ -59,7 +59,7 @@ static bool cursor_leaf(const struct snapshot *snap, struct cursor_state *s)
 		return false;
 	}
 	s->tree = 1;
-	cursor_down(snap->pool, s, snap->roots[1]);
+	cursor_down(snapshot_pool(snap), s, snap->roots[1]);
 	return true;
 }
 
@@ -71,7 +71,7 @@ void snapshot_cursor_init(struct snapshot_cursor *c, const struct snapshot *snap
 	c->snap = snap;
 	s->last_tree = 1;
 	if (snap->roots[0].n != 0) {
-		cursor_down(snap->pool, s, snap->roots[0]);
+		cursor_down(snapshot_pool(snap), s, snap->roots[0]);
 	}
 }
 
@@ -86,7 +86,7 @@ void snapshot_cursor_init_tree(struct snapshot_cursor *c, const struct snapshot 
 	s->tree = tree;
 	s->last_tree = tree;
 	if (snap->roots[tree].n != 0) {
-		cursor_down(snap->pool, s, snap->roots[tree]);
+		cursor_down(snapshot_pool(snap), s, snap->roots[tree]);
 	}
 }
 

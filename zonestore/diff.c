@@ -123,7 +123,7 @@ static void side_after_owner(struct side *s)
 
 static void side_begin(struct side *s, const struct snapshot *snap, unsigned tree)
 {
-	s->pool = snap->pool;
+	s->pool = snapshot_pool(snap);
 	s->depth = 0;
 	s->done = snap->roots[tree].n == 0;
 	if (!s->done) {
@@ -267,7 +267,7 @@ void snapshot_diff_init(struct snapshot_diff *d, const struct snapshot *have,
 {
 	struct diff_state *s = state_of(d);
 
-	assert(have->pool == lack->pool);
+	assert(snapshot_pool(have) == snapshot_pool(lack));
 	memset(d, 0, sizeof(*d));
 	d->have = have;
 	d->lack = lack;

@@ -92,11 +92,24 @@ static void disk_take_commits(struct store *st)
 
 /* Moves everything that waits to the lists of the disk thread. Removals are taken together with the
  * notes: a note of a removed zone was there before its removal. */
+static void notes_append(struct disk *d, struct zone *notes)
+{
+	struct zone *last = d->notes;
+
+	if (last == NULL) {
+		d->notes = notes;
+		return;
+	}
+	while (last->note_next != 0) {
+		last = zone_noted_after(last);
+	}
+	last->note_next = heap_place(notes);
+}
+
 static void disk_take(struct store *st)
 {
 	struct store_queue *q = &st->queue;
 	struct disk *d = &st->disk;
-	struct zone **notes_end = &d->notes;
 	struct removal **removals_end = &d->removals;
 
 	pthread_mutex_lock(&q->lock);
@@ -106,10 +119,7 @@ static void disk_take(struct store *st)
 	}
 	*removals_end = q->removals;
 	q->removals = NULL;
-	while (*notes_end != NULL) {
-		notes_end = &(*notes_end)->note_next;
-	}
-	*notes_end = q->notes;
+	notes_append(d, q->notes);
 	q->notes = NULL;
 	q->aside_since_ns = 0;
 	q->drops_ready = false;
@@ -369,7 +379,7 @@ static enum err fill_notes(struct store *st, struct fill *f)
 		if (!whole) {
 			break; /* the next transaction writes the rest of its nodes */
 		}
-		zone = zone->note_next;
+		zone = zone_noted_after(zone);
 	}
 	f->notes_rest = zone;
 	return ERR_OK;
@@ -447,7 +457,7 @@ static void notes_done(struct store *st, const struct zone *rest)
 	pthread_mutex_lock(&st->queue.lock);
 	while (st->disk.notes != rest) {
 		struct zone *zone = st->disk.notes;
-		st->disk.notes = zone->note_next;
+		st->disk.notes = zone_noted_after(zone);
 		zone->marks &= (uint8_t) ~(MARK_NOTED | MARK_WRITING);
 		if ((zone->marks & (MARK_AGAIN | MARK_COMMITTING)) == MARK_AGAIN) {
 			zone->marks &= (uint8_t)~MARK_AGAIN;

@@ -253,8 +253,8 @@ static void seek(const struct snapshot *snap, unsigned tree, struct bytes key, s
 	if (snap->roots[tree].n == 0) {
 		return;
 	}
-	leaf = descend(snap->pool, snap->roots[tree], key, &next);
-	seek_leaf(snap->pool, leaf, key, s);
+	leaf = descend(snapshot_pool(snap), snap->roots[tree], key, &next);
+	seek_leaf(snapshot_pool(snap), leaf, key, s);
 	if (s->common_next == SIZE_MAX) {
 		s->common_next = key_common(next_key(next), key);
 	}
@@ -447,7 +447,7 @@ struct snapshot_place snapshot_find(const struct snapshot *snap, struct name nam
 	struct seek s;
 
 	if (snap->roots[0].n != 0) { /* before the key is made: a small zone is one node */
-		node_fetch(node_at(snap->pool, snap->roots[0]));
+		node_fetch(node_at(snapshot_pool(snap), snap->roots[0]));
 	}
 	assert(name.labels >= snap->apex_labels && name.len >= snap->apex_len);
 	key_of_name(name, snap->apex_labels, &key);

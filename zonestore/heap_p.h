@@ -51,6 +51,20 @@ static inline void *heap_owner(const void *at)
 	return *(void *const *)((uintptr_t)at & ~(uintptr_t)(HEAP_SPAN_MAX - 1));
 }
 
+/* The handle of the piece at `at` (NULL: 0), and the piece with a handle in the heap in which `beside`
+ * points (0: NULL): for pieces that refer to each other. */
+static inline uint32_t heap_place(const void *at)
+{
+	return at == NULL ? 0 : (uint32_t)((uintptr_t)at % HEAP_SPAN_MAX / HEAP_UNIT_BYTES);
+}
+
+static inline void *heap_placed(const void *beside, uint32_t place)
+{
+	uintptr_t base = (uintptr_t)beside & ~(uintptr_t)(HEAP_SPAN_MAX - 1);
+
+	return place == 0 ? NULL : (void *)(base + (uintptr_t)place * HEAP_UNIT_BYTES);
+}
+
 static inline void *heap_at(const struct heap *heap, uint32_t handle)
 {
 	return heap->base + (size_t)handle * HEAP_UNIT_BYTES;

@@ -458,7 +458,7 @@ static void zone_read(struct loader *o, struct zone *zone)
 			tell_corrupt(l, zone, "older version");
 		}
 		atomic_store_explicit(&zone->more, r.more, memory_order_release);
-		atomic_store_explicit(&zone->newest, r.served, memory_order_release);
+		zone_set_newest(zone, r.served);
 		atomic_fetch_add_explicit(&l->st->disk.zones_loaded, 1, memory_order_relaxed);
 	}
 	zone_end_reading(l->st, zone);

@@ -50,7 +50,7 @@ static struct body_handle primary_intern(struct pool *pool, const struct addr *a
 
 static struct addr primary_of(const struct snapshot *snap)
 {
-	const uint8_t *octets = body_rdatas(pool_body(snap->pool, snap->primary)).at;
+	const uint8_t *octets = body_rdatas(pool_body(snapshot_pool(snap), snap->primary)).at;
 	struct addr a = { .family = octets[0], .port = load_u16(octets + 1) };
 
 	memcpy(a.ip, octets + 3, sizeof(a.ip));
@@ -124,7 +124,6 @@ struct snapshot *snapshot_new(struct pool *pool, const struct snapshot_parts *pa
 
 	assert(snapshot_names_fit(pool, parts->roots, parts->soa, parts->apex.len));
 	*snap = (struct snapshot){
-		.pool = pool,
 		.bytes = parts->bytes,
 		.received_at_s = time_pack(parts->received_at_s),
 		.refs = 1,
@@ -153,7 +152,7 @@ struct snapshot *snapshot_new(struct pool *pool, const struct snapshot_parts *pa
 
 struct snapshot *snapshot_copy(const struct snapshot *of, struct serial serial)
 {
-	struct pool *pool = of->pool;
+	struct pool *pool = snapshot_pool(of);
 	struct snapshot_parts parts = {
 		.apex = snapshot_apex(of),
 		.roots = { node_ref(pool, of->roots[0]), node_ref(pool, of->roots[1]) },
@@ -211,7 +210,7 @@ struct snapshot *snapshot_ref(const struct snapshot *snap)
 
 static void snapshot_free(struct snapshot *snap)
 {
-	struct pool *pool = snap->pool;
+	struct pool *pool = snapshot_pool(snap);
 	uint32_t handle = heap_handle(&pool->heap, snap);
 	size_t bytes = heap_piece_bytes(&pool->heap, handle);
 
@@ -266,7 +265,7 @@ void snapshot_unref(struct snapshot *snap)
 	if (refs == 1) {
 		struct snapshot_end *end = mem_new(sizeof(*end));
 		end->snap = snap;
-		epoch_retire(snap->pool->epoch, &end->retire, snapshot_retired);
+		epoch_retire(snapshot_pool(snap)->epoch, &end->retire, snapshot_retired);
 	}
 }
 
@@ -289,7 +288,7 @@ struct name snapshot_apex(const struct snapshot *snap)
 
 bool snapshot_has_ns(const struct snapshot *snap)
 {
-	return tree_has_ns(snap->pool, snap->roots[0]);
+	return tree_has_ns(snapshot_pool(snap), snap->roots[0]);
 }
 
 void snapshot_roots(const struct snapshot *snap, struct node_handle out[static 2])
@@ -304,12 +303,12 @@ static struct id root_id(const struct snapshot *snap)
 	struct id out;
 
 	if (snap->roots[0].n != 0) {
-		both[0] = *node_id(snap->pool, snap->roots[0]);
+		both[0] = *node_id(snapshot_pool(snap), snap->roots[0]);
 	}
 	if (snap->roots[1].n == 0) {
 		return both[0];
 	}
-	both[1] = *node_id(snap->pool, snap->roots[1]);
+	both[1] = *node_id(snapshot_pool(snap), snap->roots[1]);
 	id_of(bytes_of(both, sizeof(both)), &out);
 	return out;
 }
@@ -334,7 +333,7 @@ void snapshot_facts(const struct snapshot *snap, struct snapshot_facts *out)
 
 void snapshot_soa(const struct snapshot *snap, struct rr_scratch *scratch, struct rr *out)
 {
-	const uint8_t *body = pool_body(snap->pool, snap->soa);
+	const uint8_t *body = pool_body(snapshot_pool(snap), snap->soa);
 	struct bytes rdata =
 		stored_wire(TYPE_SOA, body_rdatas(body), snapshot_apex(snap), scratch->rdata);
 
@@ -355,7 +354,7 @@ void snapshot_soa(const struct snapshot *snap, struct rr_scratch *scratch, struc
 
 void rrset_of_body(const struct snapshot *snap, struct body_handle h, struct rrset *out)
 {
-	const uint8_t *body = pool_body(snap->pool, h);
+	const uint8_t *body = pool_body(snapshot_pool(snap), h);
 
 	*out = (struct rrset){
 		.type = body_type(body),
@@ -396,7 +395,7 @@ bool owner_rrset(const struct owner_view *owner, uint16_t type, uint16_t covers,
 {
 	struct set_kind kind = { (uint32_t)type << 16 | covers };
 	const uint32_t *links = (const void *)owner->sets;
-	struct body_handle h = sets_find(owner->snap->pool, links, owner->set_count, kind);
+	struct body_handle h = sets_find(snapshot_pool(owner->snap), links, owner->set_count, kind);
 
 	if (h.n == 0) {
 		return false;

@@ -43,7 +43,7 @@ static unsigned flags_of(const struct snapshot *snap, const struct snapshot *lik
 
 static void soa_put(const struct snapshot *snap, struct buffer *out)
 {
-	const uint8_t *soa = pool_body(snap->pool, snap->soa);
+	const uint8_t *soa = pool_body(snapshot_pool(snap), snap->soa);
 
 	buffer_u32(out, body_ttl(soa));
 	buffer_u16(out, (uint16_t)body_rdatas(soa).len);
@@ -58,7 +58,7 @@ static size_t address_len(uint8_t family)
 /* What is stored of a primary is its family, port and room for any address. */
 static void from_put(const struct snapshot *snap, struct buffer *out)
 {
-	struct bytes from = body_rdatas(pool_body(snap->pool, snap->primary));
+	struct bytes from = body_rdatas(pool_body(snapshot_pool(snap), snap->primary));
 
 	buffer_put(out, bytes_of(from.at, 3 + address_len(from.at[0])));
 }
@@ -68,7 +68,7 @@ static void root_put(const struct snapshot *snap, unsigned i, struct buffer *out
 	struct id id = { 0 };
 
 	if (snap->roots[i].n != 0) {
-		id = *node_id(snap->pool, snap->roots[i]);
+		id = *node_id(snapshot_pool(snap), snap->roots[i]);
 	}
 	buffer_put(out, bytes_of(id.octets, sizeof(id.octets)));
 }

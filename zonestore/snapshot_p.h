@@ -19,7 +19,6 @@
 
 /* A million of them: a version on its way out has its place in the epoch outside. */
 struct snapshot {
-	struct pool *pool;
 	uint64_t bytes;
 	uint32_t received_at_s; /* 1970-2106 */
 	_Atomic uint32_t refs;
@@ -36,6 +35,11 @@ struct snapshot {
 	uint8_t apex_labels;
 	uint8_t apex[];
 };
+
+static inline struct pool *snapshot_pool(const struct snapshot *snap)
+{
+	return heap_owner(snap);
+}
 
 /* Records that differ from the version served before. Without: everything, since there was none. */
 struct snapshot_counts {

@@ -78,11 +78,21 @@ static void zone_give(struct zone *zone)
 	heap_give(&pool->heap, heap_handle(&pool->heap, engine_room(zone)));
 }
 
+static void zone_forget_failure(struct zone *zone)
+{
+	struct pool *pool = heap_owner(zone);
+
+	if (zone->failure != 0) {
+		heap_give(&pool->heap, zone->failure);
+		zone->failure = 0;
+	}
+}
+
 void zone_free(struct zone *zone)
 {
-	snapshot_unref(atomic_load_explicit(&zone->newest, memory_order_acquire));
+	snapshot_unref(zone_served(zone));
 	versions_free(atomic_load_explicit(&zone->more, memory_order_acquire));
-	free(zone->failure);
+	zone_forget_failure(zone);
 	zone_give(zone);
 }
 
@@ -245,7 +255,7 @@ unsigned zone_shard(const struct zone *zone)
 
 const struct snapshot *zone_newest(const struct zone *zone)
 {
-	return atomic_load_explicit(&zone->newest, memory_order_acquire);
+	return zone_served(zone);
 }
 
 const struct snapshot *zone_borrow(const struct zone *zone)
@@ -297,13 +307,14 @@ struct zone_timers zone_timers(const struct zone *zone)
 	struct zone_timers t = { .refreshed_at_s = zone->refreshed_at_s,
 		                 .refresh_at_s = zone->refresh_at_s,
 		                 .expire_at_s = zone->expire_at_s,
-		                 .failing_since_s = zone->failing_since_s,
 		                 .notified = zone->notified };
+	const struct zone_failure *failure = heap_placed(zone, zone->failure);
 
-	if (zone->failure != NULL) {
-		t.last_error = zone->failure->err;
-		t.last_error_primary = zone->failure->primary;
-		t.last_error_at_s = zone->failure->at_s;
+	if (failure != NULL) {
+		t.failing_since_s = failure->since_s;
+		t.last_error = failure->err;
+		t.last_error_primary = failure->primary;
+		t.last_error_at_s = failure->at_s;
 	}
 	return t;
 }
@@ -320,22 +331,27 @@ struct zone_timers store_timers(struct store *st, const struct zone *zone)
 
 void zone_timers_set(struct zone *zone, const struct zone_timers *t)
 {
+	struct pool *pool = heap_owner(zone);
+	struct zone_failure *failure;
+
 	zone->refreshed_at_s = time_pack(t->refreshed_at_s);
 	zone->refresh_at_s = time_pack(t->refresh_at_s);
 	zone->expire_at_s = time_pack(t->expire_at_s);
-	zone->failing_since_s = time_pack(t->failing_since_s);
 	zone->notified = t->notified;
-	if (t->last_error == ERR_OK) {
-		free(zone->failure);
-		zone->failure = NULL;
+	if (t->last_error == ERR_OK && t->failing_since_s == 0) {
+		zone_forget_failure(zone);
 		return;
 	}
-	if (zone->failure == NULL) {
-		zone->failure = mem_zero(1, sizeof(*zone->failure));
+	if (zone->failure == 0) {
+		zone->failure = heap_take(&pool->heap, sizeof(*failure), zone->shard);
 	}
-	*zone->failure = (struct zone_failure){ .primary = t->last_error_primary,
-		                                .err = t->last_error,
-		                                .at_s = t->last_error_at_s };
+	failure = heap_placed(zone, zone->failure);
+	*failure = (struct zone_failure){ .err = t->last_error,
+		                          .since_s = time_pack(t->failing_since_s) };
+	if (t->last_error != ERR_OK) {
+		failure->primary = t->last_error_primary;
+		failure->at_s = time_pack(t->last_error_at_s);
+	}
 }
 
 void store_note_push(struct store *st, struct zone *zone)
@@ -344,7 +360,7 @@ void store_note_push(struct store *st, struct zone *zone)
 		zone->marks |= MARK_AGAIN;
 	} else if ((zone->marks & (MARK_NOTED | MARK_REMOVED)) == 0) {
 		zone->marks |= MARK_NOTED;
-		zone->note_next = st->queue.notes;
+		zone->note_next = heap_place(st->queue.notes);
 		st->queue.notes = zone;
 		queue_aside(st);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * zonestore/store_p.h — a zone, and the store's inside: what its files share.
+ * zonestore/store_p.h — the store's inside: what its files share.
  *
  * store.c is the owner shards' side; the disk thread begins in load.c, disk_run.c says when it
  * writes, disk.c what, drops.c what it removes. zones.c is the table, record.c the form of zones and
@@ -13,46 +13,8 @@
 #include "zonestore/node_p.h"
 #include "zonestore/store.h"
 #include "zonestore/wanted_p.h"
+#include "zonestore/zone_p.h"
 #include "zonestore/zones_p.h"
-
-/* Marks of a zone, under queue.lock. */
-#define MARK_NOTED      1U /* in the list of notes */
-#define MARK_COMMITTING 2U /* between store_commit() and done() */
-#define MARK_AGAIN      4U /* noted while committing or writing: to be noted after it */
-#define MARK_REMOVED    8U
-#define MARK_WRITING    16U /* the note has been read: a new one comes after it */
-
-/* Of the last attempt that failed; zones that are well have none. */
-struct zone_failure {
-	struct addr primary;
-	enum err err;
-	int64_t at_s;
-};
-
-/* There may be a million of them: everything that most zones do not need is behind a pointer. A piece
- * of the pool's heap, behind the room of the engine. */
-struct zone {
-	_Atomic(struct snapshot *) newest; /* served, durable; owner and loaders write */
-	_Atomic(struct versions *) more;   /* what else is kept (versions_p.h); NULL: nothing */
-	_Atomic(const void *) policy;
-	struct zone *note_next; /* in a list of notes */
-	struct zone_failure *failure;
-	uint32_t refreshed_at_s; /* timers: owner writes, under queue.lock */
-	uint32_t refresh_at_s;
-	uint32_t expire_at_s;
-	uint32_t failing_since_s;
-	uint32_t number; /* in the journal; 0: not there yet. Disk thread only */
-	uint16_t shard;
-	_Atomic bool expired;
-	uint8_t marks;
-	_Atomic uint8_t reading; /* READING_*, at the start */
-	bool notified;
-	bool engine_runs;
-	uint8_t engine_units; /* room of the engine before the zone, in eights */
-	uint8_t apex_labels;
-	uint8_t apex_len;
-	uint8_t apex[];
-};
 
 /* A zone on its way out. */
 struct removal {

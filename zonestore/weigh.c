@@ -121,7 +121,7 @@ static void weigh_node(struct weighing *w, struct node_handle h)
 
 uint64_t weigh_unshared(const struct snapshot *older, const struct snapshot *newer)
 {
-	struct weighing w = { .pool = older->pool };
+	struct weighing w = { .pool = snapshot_pool(older) };
 
 	w.bytes = heap_piece_bytes(&w.pool->heap, heap_handle(&w.pool->heap, older));
 	for (unsigned i = 0; i < 2; i++) {

@@ -83,7 +83,9 @@ TEST(snapshot, tells_where_it_came_from)
 	struct builder *b;
 	struct snapshot *snap;
 	struct snapshot_facts facts;
-	struct builder_origin origin = { SNAPSHOT_BY_IXFR, { .family = 6, .port = 5353 }, 3000000000 };
+	struct builder_origin origin = { SNAPSHOT_BY_IXFR,
+		                         { .family = 6, .port = 5353 },
+		                         3000000000 };
 
 	world_init(&w, 3);
 	model_init(&m, "Example.ORG.");

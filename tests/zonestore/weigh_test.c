@@ -43,7 +43,7 @@ static void set_of(struct piece_set *s, const struct snapshot *snap)
 	s->count = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		if (snap->roots[i].n != 0) {
-			set_add_tree(s, snap->pool, snap->roots[i].n);
+			set_add_tree(s, snapshot_pool(snap), snap->roots[i].n);
 		}
 	}
 }
@@ -59,7 +59,7 @@ static uint64_t nodes_unshared(const struct snapshot *older, const struct snapsh
 	set_of(b, newer);
 	for (size_t i = 0; i < a->count; i++) {
 		if (!set_has(b, a->at[i])) {
-			bytes += heap_piece_bytes(&older->pool->heap, a->at[i]);
+			bytes += heap_piece_bytes(&snapshot_pool(older)->heap, a->at[i]);
 		}
 	}
 	free(a);
