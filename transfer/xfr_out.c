@@ -12,9 +12,10 @@
  * name can be pointed to, beyond a socket's buffer nothing is gained. */
 #define XFR_OUT_MESSAGE_LEN (32 * 1024)
 
-/* Of a walk over what differs, in one call: what takes some 0.2 ms. A difference of any size holds
- * its shard no longer than that before others have their turn. */
-#define XFR_OUT_WALK_STEPS    4096 /* owners and nodes between two records */
+/* Of a walk over what differs, in one call: what takes some 0.3 ms when nothing of it is in the
+ * caches. A difference of any size holds its shard no longer than that before others have their
+ * turn. */
+#define XFR_OUT_WALK_STEPS    4096 /* owners and nodes looked at */
 #define XFR_OUT_COUNT_RECORDS 4096
 
 #define XFR_OUT_UDP_MAX_LEN 1232 /* largest datagram, whatever the client offers */
@@ -100,7 +101,7 @@ static void walk_difference(struct xfr_out *x, const struct snapshot *have,
                             const struct snapshot *lack)
 {
 	snapshot_diff_init(&x->diff, have, lack);
-	x->diff.steps_max = XFR_OUT_WALK_STEPS;
+	x->diff.steps_left = XFR_OUT_WALK_STEPS;
 	x->pending = false;
 }
 
@@ -354,6 +355,9 @@ static void fill(struct xfr_out *x, struct composer *c)
 	struct rr_scratch scratch;
 	enum progress p = PROGRESS_DONE;
 
+	if (x->form == XFR_OUT_DIFFERENCE || x->state == XFR_OUT_COUNTING) {
+		x->diff.steps_left = XFR_OUT_WALK_STEPS;
+	}
 	while (p == PROGRESS_DONE && x->state != XFR_OUT_END) {
 		p = put_next(x, c, &scratch);
 	}

@@ -271,6 +271,7 @@ void snapshot_diff_init(struct snapshot_diff *d, const struct snapshot *have,
 	memset(d, 0, sizeof(*d));
 	d->have = have;
 	d->lack = lack;
+	d->steps_left = UINT64_MAX;
 	side_begin(&s->have, have, 0);
 	side_begin(&s->lack, lack, 0);
 }
@@ -294,7 +295,6 @@ static void yield(struct snapshot_diff *d, struct bytes stored, struct rr_scratc
 bool snapshot_diff_next(struct snapshot_diff *d, struct rr_scratch *scratch, struct rr *out)
 {
 	struct diff_state *s = state_of(d);
-	uint64_t steps_left = d->steps_max == 0 ? UINT64_MAX : d->steps_max;
 	struct bytes stored;
 
 	d->paused = false;
@@ -309,7 +309,7 @@ bool snapshot_diff_next(struct snapshot_diff *d, struct rr_scratch *scratch, str
 		if (s->yielding) {
 			owner_done(s);
 		}
-		s->yielding = next_owner(s, &steps_left);
+		s->yielding = next_owner(s, &d->steps_left);
 		if (s->yielding) {
 			continue;
 		}

@@ -17,14 +17,14 @@
 struct snapshot_diff {
 	const struct snapshot *have;
 	const struct snapshot *lack;
-	uint32_t steps_max;    /* owners and nodes that one call looks at at most; 0: no limit */
-	bool paused;           /* the last call ended for that */
+	uint64_t steps_left;   /* owners and nodes that may be looked at before it pauses */
+	bool paused;           /* the last call ended for that: refill steps_left */
 	struct name_buf owner; /* of the record last yielded, as `have` spells it */
 	uint64_t opaque[192];  /* private */
 };
 
-/* Begins the walk over the records of `have` that `lack`, a version of the same zone, lacks. Set
- * steps_max afterwards, if at all. */
+/* Begins the walk over the records of `have` that `lack`, a version of the same zone, lacks. It never
+ * pauses unless steps_left is set afterwards. */
 void snapshot_diff_init(struct snapshot_diff *d, const struct snapshot *have,
                         const struct snapshot *lack);
 

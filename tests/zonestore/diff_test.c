@@ -43,8 +43,8 @@ static size_t check_steps(const struct model *a, const struct snapshot *have, co
 	size_t seen = 0;
 
 	snapshot_diff_init(&d, have, lack);
-	d.steps_max = steps_max;
 	do {
+		d.steps_left = steps_max == 0 ? d.steps_left : steps_max;
 		while (snapshot_diff_next(&d, scratch, &rr)) {
 			cr_assert(has(a, &rr));
 			cr_assert(not(has(b, &rr)));
