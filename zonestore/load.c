@@ -105,6 +105,15 @@ static void zone_refetch(struct loading *l, struct zone *zone, const char *what)
 	store_note(l->st, zone, &timers);
 }
 
+/* What is damaged is left out, and its record written anew without it. */
+static void zone_lost(struct loading *l, struct zone *zone)
+{
+	struct zone_timers timers = zone_timers(zone);
+
+	tell_corrupt(l, zone, "older version");
+	store_note(l->st, zone, &timers);
+}
+
 /* ---- threads ---- */
 
 static void *loader_run(void *arg)
@@ -444,7 +453,9 @@ static void zone_read(struct loader *o, struct zone *zone)
 	struct restored r;
 	enum err e = zone_make(o, zone, &r);
 
-	if (e != ERR_OK && loading_stops(l)) {
+	if ((e != ERR_OK || r.lost > 0) && loading_stops(l)) { /* it was not looked for */
+		versions_free(r.more);
+		snapshot_unref(r.served);
 		return;
 	}
 	if (e != ERR_OK || r.lost > 0) {
@@ -455,7 +466,7 @@ static void zone_read(struct loader *o, struct zone *zone)
 	} else if (r.served != NULL || r.more != NULL) {
 		zone_set_expired(zone, zone->expire_at_s != 0 && l->now_s >= zone->expire_at_s);
 		if (r.lost > 0) {
-			tell_corrupt(l, zone, "older version");
+			zone_lost(l, zone);
 		}
 		atomic_store_explicit(&zone->more, r.more, memory_order_release);
 		zone_set_newest(zone, r.served);

@@ -349,6 +349,37 @@ TEST(versions, an_act_does_not_serve_an_expired_zone)
 	scene_fini(&s);
 }
 
+/* The node of the version that came first is lost: that one is, and the rest is not. */
+TEST(versions, leaves_out_an_older_version_that_is_damaged)
+{
+	struct memory_record r;
+	struct scene s;
+
+	scene_init(&s);
+	arrive_all(&s, 1, 4);
+	cr_assert(eq(int, rollback(&s, 2, false), ERR_OK));
+	expect_kept(&s, "5(2) aside 4:pinned older 4 3 2 1 pinned");
+	cr_assert(memory_disk_node(s.disk, 2, &r));
+	memory_disk_lose_node(s.disk, r.key); /* of 3 */
+	scene_restart(&s);
+	cr_expect(eq(str, (char *)kept(&s), "5(2) aside 4:pinned older 4 2 1 pinned"));
+	cr_expect(eq(uint, s.f.counts[EVENT_STORE_CORRUPT], 1));
+	farm_settle(&s.f); /* writes a record without it */
+	scene_restart(&s);
+	cr_expect(eq(uint, s.f.counts[EVENT_STORE_CORRUPT], 0));
+	cr_expect(eq(str, (char *)kept(&s), "5(2) aside 4:pinned older 4 2 1 pinned"));
+	cr_assert(memory_disk_node(s.disk, 2, &r));
+	memory_disk_lose_node(s.disk, r.key); /* of 4 */
+	scene_restart(&s);
+	cr_expect(eq(str, (char *)kept(&s), "5(2) older 2 1 pinned"));
+	cr_expect(eq(u32, have(&s), 2), "the primary is asked again from here");
+	cr_assert(memory_disk_node(s.disk, 1, &r));
+	memory_disk_lose_node(s.disk, r.key); /* of 2, which is what is served */
+	scene_restart(&s);
+	cr_expect(eq(str, (char *)kept(&s), "-"));
+	scene_fini(&s);
+}
+
 TEST(versions, prunes_by_age)
 {
 	struct scene s;
