@@ -63,6 +63,32 @@ void guard_unmark(const char *folder)
 	}
 }
 
+/* LMDB's two first pages: a head (16), its magic (4), its version (4), both in the order of this
+ * machine. */
+bool guard_versions_differ(const char *folder)
+{
+	char path[PATH_MAX];
+	uint8_t first[4];
+	uint8_t second[4];
+	long page = sysconf(_SC_PAGESIZE);
+	bool differ = false;
+	int fd;
+
+	if (page <= 0 || !path_join(path, folder, GUARD_FILE)) {
+		return false;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return false;
+	}
+	if (pread(fd, first, sizeof(first), 20) == (ssize_t)sizeof(first) &&
+	    pread(fd, second, sizeof(second), page + 20) == (ssize_t)sizeof(second)) {
+		differ = memcmp(first, second, sizeof(first)) != 0;
+	}
+	close(fd);
+	return differ;
+}
+
 /* The second in the name of a database set aside; below 0: it is something else. */
 static long long aside_second(const char *name)
 {

@@ -18,6 +18,10 @@ bool guard_marked(const char *folder);
 void guard_mark(const char *folder);
 void guard_unmark(const char *folder);
 
+/* True if the version of LMDB that a database is for stands there in two ways: then it is damaged, and
+ * not for another version. */
+bool guard_versions_differ(const char *folder);
+
 /* Renames the database, which nobody has open, and removes the oldest of those set aside before.
  * `where` becomes the path of it. ERR_DISK, ERR_DISK_READONLY: it is where it was. */
 MUST_USE enum err guard_set_aside(const char *folder, int64_t now_s, char *where, size_t where_cap);

@@ -267,22 +267,34 @@ static int tables_open(struct journal_lmdb *l, MDB_txn *txn)
 	return mdb_dbi_open(txn, "meta", MDB_CREATE, &l->meta);
 }
 
+/* A number and, from format 2 on, its complement: one that is damaged does not pass for another
+ * format. */
+static int format_read(struct bytes value, uint32_t *found)
+{
+	if ((value.len != 4 && value.len != 8) ||
+	    (value.len == 8 && load_u32(value.at) != ~load_u32(value.at + 4))) {
+		return MDB_CORRUPTED;
+	}
+	*found = load_u32(value.at);
+	return *found == FORMAT_VERSION ? 0 : MDB_VERSION_MISMATCH;
+}
+
 /* Checks the format, or writes it into a new database. `*found` is what stands there. */
 static int format_check(struct journal_lmdb *l, MDB_txn *txn, uint32_t *found)
 {
-	uint8_t octets[4];
+	uint8_t octets[8];
 	MDB_val key = { sizeof(FORMAT_KEY) - 1, FORMAT_KEY };
 	MDB_val value;
 	int rc = mdb_get(txn, l->meta, &key, &value);
 
 	if (rc == 0) {
-		*found = value.mv_size == 4 ? load_u32(value.mv_data) : UINT32_MAX;
-		return *found == FORMAT_VERSION ? 0 : MDB_VERSION_MISMATCH;
+		return format_read(bytes_of(value.mv_data, value.mv_size), found);
 	}
 	if (rc != MDB_NOTFOUND) {
 		return rc;
 	}
 	store_u32(octets, FORMAT_VERSION);
+	store_u32(octets + 4, ~(uint32_t)FORMAT_VERSION);
 	value = (MDB_val){ sizeof(octets), octets };
 	*found = FORMAT_VERSION;
 	return mdb_put(txn, l->meta, &key, &value, 0);
@@ -802,6 +814,9 @@ static int open_guarded(struct journal_lmdb *l, const struct journal_lmdb_option
 		rc = MDB_CORRUPTED;
 	} else if ((rc = env_open(l, format)) == 0) {
 		rc = walk_free_pages(l->env);
+	}
+	if (rc == MDB_VERSION_MISMATCH && *format == 0 && guard_versions_differ(l->path)) {
+		rc = MDB_CORRUPTED;
 	}
 	if (err_from_lmdb(l, rc) != ERR_STORE_CORRUPT || rc == MDB_VERSION_MISMATCH) {
 		return rc;

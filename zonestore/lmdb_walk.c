@@ -93,17 +93,26 @@ static int table_walk(MDB_txn *txn, MDB_dbi dbi, uint64_t pages,
 	return walk.left == 0 ? 0 : MDB_CORRUPTED;
 }
 
-int walk_free_pages(MDB_env *env)
+int walk_free_list(MDB_txn *txn)
 {
 	MDB_envinfo info;
-	MDB_txn *txn;
-	int rc;
+	int rc = mdb_env_info(mdb_txn_env(txn), &info);
 
-	if ((rc = mdb_env_info(env, &info)) != 0 ||
-	    (rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn)) != 0) {
+	/* Another process may have added pages since: then more of them could be free. */
+	return rc != 0 ? rc
+	               : table_walk(txn, LMDB_FREE_TABLE, (uint64_t)info.me_last_pgno + 1,
+	                            free_list_check);
+}
+
+int walk_free_pages(MDB_env *env)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+
+	if (rc != 0) {
 		return rc;
 	}
-	rc = table_walk(txn, LMDB_FREE_TABLE, (uint64_t)info.me_last_pgno + 1, free_list_check);
+	rc = walk_free_list(txn);
 	mdb_txn_abort(txn);
 	return rc;
 }

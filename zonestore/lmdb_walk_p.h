@@ -24,7 +24,8 @@ MUST_USE int walk_begin(struct walk *w, MDB_txn *txn, MDB_dbi dbi);
 MUST_USE int walk_next(struct walk *w, const MDB_val *key);
 
 /* Checks the list of free pages: LMDB believes it, and writes to what stands there. */
-MUST_USE int walk_free_pages(MDB_env *env);
+MUST_USE int walk_free_list(MDB_txn *txn);
+MUST_USE int walk_free_pages(MDB_env *env); /* as things stand */
 
 /* Reads all tables. They are all there, or none: they are made in one transaction. */
 MUST_USE int walk_tables(MDB_env *env);

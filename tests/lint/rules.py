@@ -125,6 +125,9 @@ TESTED_BY = {
     'transfer/refresh_events.c': 'transfer/refresh_test.c',
     'zonestore/buffer.c': 'zonestore/body_test.c',
     'zonestore/cursor.c': 'zonestore/builder_test.c',
+    'zonestore/check_journal.c': 'zonestore/check_test.c',
+    'zonestore/check_memory.c': 'zonestore/check_test.c',
+    'zonestore/tally.c': 'zonestore/check_test.c',
     'zonestore/merge.c': 'zonestore/builder_test.c',
     'zonestore/node.c': 'zonestore/find_test.c',
     'zonestore/owner.c': 'zonestore/builder_test.c',
@@ -132,6 +135,8 @@ TESTED_BY = {
     'control/control_socket.c': 'control/control_test.c',
     'control/ctl_call.c': 'control/axfarmctl_test.c',
     'control/ctl_status.c': 'control/axfarmctl_test.c',
+    'control/ctl_store.c': 'control/axfarmctl_test.c',
+    'control/ctl_versions.c': 'control/axfarmctl_test.c',
     'control/ctl_zone.c': 'control/axfarmctl_test.c',
 }
 
@@ -141,8 +146,11 @@ UNTESTED = {
     'daemon/dispatch.c': 'wiring of a whole daemon: every scenario of tests/interop',
     'daemon/main.c': 'wiring of a whole daemon: every scenario of tests/interop',
     'daemon/ops.c': 'wiring of a whole daemon: axfarmctl in every scenario of tests/interop',
+    'daemon/ops_store.c': 'wiring of a whole daemon: tests/interop/versions.py',
+    'daemon/ops_versions.c': 'wiring of a whole daemon: tests/interop/versions.py',
     'daemon/server.c': 'wiring of a whole daemon: every scenario of tests/interop',
     'daemon/shard.c': 'wiring of a whole daemon: every scenario of tests/interop',
+    'daemon/verify.c': 'runs the program itself: tests/interop/versions.py',
 }
 
 # Words that never stand in sources, and files that may use them all the same.

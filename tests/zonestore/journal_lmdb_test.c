@@ -212,23 +212,32 @@ TEST(journal_lmdb, stops_at_its_limit_and_goes_on_when_there_is_room)
 
 TEST(journal_lmdb, refuses_an_older_and_a_newer_format_by_name)
 {
-	static const uint8_t others[] = { 1, 77 };
+	static const struct {
+		uint8_t value[8];
+		size_t len;
+		enum err e;
+		const char *said;
+	} cases[] = {
+		{ { 0, 0, 0, 1 }, 4, ERR_DISK, "has format 1," },
+		{ { 0, 0, 0, 77, 0xff, 0xff, 0xff, 178 }, 8, ERR_DISK, "has format 77," },
+		{ { 0, 0, 0, 77, 0xff, 0xff, 0xff, 0xfd }, 8, ERR_STORE_CORRUPT, "is damaged" },
+		{ { 0, 0, 0, 2 }, 7, ERR_STORE_CORRUPT, "is damaged" },
+	};
 
-	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-		const uint8_t format[] = { 0, 0, 0, others[i] };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct bytes value = bytes_of(cases[i].value, cases[i].len);
 		struct folder f;
 		struct journal *j;
-		char said[32];
 		char why[256];
+
 		folder_make(&f);
 		j = journal_open(f.path, 0, 0);
 		cr_assert(eq(int, j->ops->begin(j), ERR_OK));
-		cr_assert(eq(int, j->ops->put_meta(j, "format", bytes_of(format, 4)), ERR_OK));
+		cr_assert(eq(int, j->ops->put_meta(j, "format", value), ERR_OK));
 		cr_assert(eq(int, j->ops->commit(j), ERR_OK));
 		j->ops->free(j);
-		cr_expect(eq(int, journal_try(f.path, why, sizeof(why)), ERR_DISK));
-		snprintf(said, sizeof(said), "has format %u,", others[i]);
-		cr_expect(strstr(why, said) != NULL, "%s", why);
+		cr_expect(eq(int, journal_try(f.path, why, sizeof(why)), cases[i].e));
+		cr_expect(strstr(why, cases[i].said) != NULL, "%s", why);
 		folder_remove(f.path);
 	}
 }
