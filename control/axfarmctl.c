@@ -19,6 +19,22 @@ static const char usage[] =
 	"  zone refresh NAME...          ask the primaries now\n"
 	"  zone retransfer NAME...       fetch the whole zone now\n"
 	"  zone export NAME              the served version as a zone file\n"
+	"\n"
+	"  zone history NAME             the versions that are kept\n"
+	"  zone show NAME [--serial V]   a version as a zone file\n"
+	"  zone diff NAME V V            what differs between two: 0 if nothing does, 1, or 2 for "
+	"trouble\n"
+	"  zone rollback NAME SERIAL [--same-serial]\n"
+	"                                serve that version again, until the zone is released\n"
+	"  zone pin NAME...              go on serving this version, whatever comes\n"
+	"  zone release NAME...          serve what comes, and what has come meanwhile\n"
+	"  zone held                     zones with a version that is not served, and why\n"
+	"  zone accept NAME...           serve that version all the same\n"
+	"  zone reject NAME...           never serve that version\n"
+	"                                (V: a serial, \"current\" or \"held\")\n"
+	"\n"
+	"  store stats                   what is stored, what sharing saves, how commits fare\n"
+	"  store check [--offline]       verify all of it: 0 if it is clean, 1, or 2 for trouble\n"
 	"  reload                        apply the configuration file again\n"
 	"  stop                          end the daemon\n"
 	"  help                          this\n"
@@ -37,58 +53,170 @@ static enum ctl_exit misuse(const struct ctl *ctl, const char *text, const char 
 	return CTL_MISUSE;
 }
 
+enum zone_words { WORDS_NONE, WORDS_NAME, WORDS_NAMES, WORDS_SERIAL, WORDS_VERSIONS };
+
+/* The commands of "zone", and which words they take. */
+static const struct zone_command {
+	const char *name;
+	enum zone_words words;
+} zone_commands[] = {
+	{ "list", WORDS_NONE },       { "held", WORDS_NONE },        { "status", WORDS_NAMES },
+	{ "refresh", WORDS_NAMES },   { "retransfer", WORDS_NAMES }, { "export", WORDS_NAME },
+	{ "show", WORDS_NAME },       { "history", WORDS_NAME },     { "diff", WORDS_VERSIONS },
+	{ "rollback", WORDS_SERIAL }, { "pin", WORDS_NAMES },        { "release", WORDS_NAMES },
+	{ "accept", WORDS_NAMES },    { "reject", WORDS_NAMES },
+};
+
+static enum ctl_exit one_name(const struct ctl *ctl, const char *name, const char *action)
+{
+	if (strcmp(action, "status") == 0) {
+		return ctl_zone_status(ctl, name);
+	}
+	if (strcmp(action, "refresh") == 0 || strcmp(action, "retransfer") == 0) {
+		return ctl_zone_act(ctl, name, action);
+	}
+	return ctl_zone_decide(ctl, name, action);
+}
+
 /* All names, whatever becomes of the first. */
 static enum ctl_exit each_name(const struct ctl *ctl, char *const *names, const char *action)
 {
 	enum ctl_exit result = CTL_YES;
 
 	for (; *names != NULL; names++) {
-		enum ctl_exit one = strcmp(action, "status") == 0
-		                            ? ctl_zone_status(ctl, *names)
-		                            : ctl_zone_act(ctl, *names, action);
+		enum ctl_exit one = one_name(ctl, *names, action);
 
 		result = one == CTL_YES ? result : one;
 	}
 	return result;
 }
 
+static enum ctl_exit run_zone_command(const struct ctl *ctl, const char *action,
+                                      enum zone_words takes, char *const *words)
+{
+	switch (takes) {
+	case WORDS_NONE:
+		return strcmp(action, "held") == 0 ? ctl_zone_held(ctl) : ctl_zone_list(ctl);
+	case WORDS_NAMES:
+		return each_name(ctl, words, action);
+	case WORDS_SERIAL:
+		return ctl_zone_rollback(ctl, words[0], words[1]);
+	case WORDS_VERSIONS:
+		return ctl_zone_diff(ctl, words);
+	case WORDS_NAME:
+		break;
+	}
+	return strcmp(action, "history") == 0 ? ctl_zone_history(ctl, words[0])
+	                                      : ctl_zone_show(ctl, words[0]);
+}
+
+static const struct zone_command *zone_command_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(zone_commands); i++) {
+		if (strcmp(zone_commands[i].name, name) == 0) {
+			return &zone_commands[i];
+		}
+	}
+	return NULL;
+}
+
+/* Words before the end of the list; no more than `cap` are counted. */
+static size_t words_count(char *const *words, size_t cap)
+{
+	size_t count = 0;
+
+	while (count < cap && words[count] != NULL) {
+		count++;
+	}
+	return count;
+}
+
 static enum ctl_exit run_zone(const struct ctl *ctl, char *const *words)
 {
+	static const struct {
+		size_t min;
+		size_t max;
+		const char *wrong;
+	} rules[] = {
+		[WORDS_NONE] = { 0, 0, "takes no names" },
+		[WORDS_NAME] = { 1, 1, "takes one name" },
+		[WORDS_NAMES] = { 1, SIZE_MAX, "" },
+		[WORDS_SERIAL] = { 2, 2, "takes a name and a serial" },
+		[WORDS_VERSIONS] = { 3, 3, "takes a name and two versions" },
+	};
 	const char *action = words[0] == NULL ? "" : words[0];
-	bool named = strcmp(action, "status") == 0 || strcmp(action, "refresh") == 0 ||
-	             strcmp(action, "retransfer") == 0 || strcmp(action, "export") == 0;
+	const struct zone_command *command = zone_command_find(action);
+	char text[96];
+	size_t count;
 
-	if (strcmp(action, "list") == 0) {
-		return words[1] == NULL ? ctl_zone_list(ctl)
-		                        : misuse(ctl, "zone list takes no names", words[1]);
-	}
-	if (!named) {
-		return misuse(ctl, "zone needs list, status, refresh, retransfer or export",
+	if (command == NULL) {
+		return misuse(ctl,
+		              "zone needs list, status, refresh, retransfer, export, history, "
+		              "show, diff, rollback, pin, release, held, accept or reject",
 		              action);
 	}
-	if (words[1] == NULL) {
+	count = words_count(words + 1, 4);
+	if (count == 0 && rules[command->words].min > 0) {
 		return misuse(ctl, "the name of a zone is missing after", action);
 	}
-	if (strcmp(action, "export") != 0) {
-		return each_name(ctl, words + 1, action);
+	if (count < rules[command->words].min || count > rules[command->words].max) {
+		snprintf(text, sizeof(text), "zone %.20s %s", action, rules[command->words].wrong);
+		return misuse(ctl, text, words[count]);
 	}
-	return words[2] == NULL ? ctl_zone_export(ctl, words[1])
-	                        : misuse(ctl, "zone export takes one name", words[2]);
+	return run_zone_command(ctl, action, command->words, words + 1);
+}
+
+static enum ctl_exit run_store(const struct ctl *ctl, char *const *words)
+{
+	const char *action = words[0] == NULL ? "" : words[0];
+
+	if (action[0] != '\0' && words[1] != NULL) {
+		return misuse(ctl, "this is one word too many", words[1]);
+	}
+	if (strcmp(action, "stats") == 0) {
+		return ctl_store_stats(ctl);
+	}
+	return strcmp(action, "check") == 0 ? ctl_store_check(ctl)
+	                                    : misuse(ctl, "store needs stats or check", action);
+}
+
+/* Options that go with one command only. */
+static const char *option_stray(const struct ctl *ctl, const char *command, const char *action)
+{
+	bool zone = strcmp(command, "zone") == 0;
+
+	if (ctl->state != NULL && !(zone && strcmp(action, "list") == 0)) {
+		return "--state goes with zone list only";
+	}
+	if (ctl->serial != NULL && !(zone && strcmp(action, "show") == 0)) {
+		return "--serial goes with zone show only";
+	}
+	if (ctl->same_serial && !(zone && strcmp(action, "rollback") == 0)) {
+		return "--same-serial goes with zone rollback only";
+	}
+	if (ctl->offline && !(strcmp(command, "store") == 0 && strcmp(action, "check") == 0)) {
+		return "--offline goes with store check only";
+	}
+	return NULL;
 }
 
 static enum ctl_exit run(const struct ctl *ctl, char *const *words)
 {
 	const char *command = words[0] == NULL ? "" : words[0];
+	const char *action = command[0] == '\0' || words[1] == NULL ? "" : words[1];
+	const char *stray = option_stray(ctl, command, action);
 
-	if (ctl->state != NULL &&
-	    (strcmp(command, "zone") != 0 || words[1] == NULL || strcmp(words[1], "list") != 0)) {
-		return misuse(ctl, "--state goes with zone list only", "");
+	if (stray != NULL) {
+		return misuse(ctl, stray, "");
 	}
 	if (strcmp(command, "zone") == 0) {
 		return run_zone(ctl, words + 1);
 	}
-	if (command[0] != '\0' && words[1] != NULL) {
-		return misuse(ctl, "this is one word too many", words[1]);
+	if (strcmp(command, "store") == 0) {
+		return run_store(ctl, words + 1);
+	}
+	if (action[0] != '\0') {
+		return misuse(ctl, "this is one word too many", action);
 	}
 	if (strcmp(command, "status") == 0) {
 		return ctl_status(ctl);
@@ -125,7 +253,15 @@ struct options {
 	bool done; /* --help or --version was all */
 };
 
-enum { OPTION_JSON = 256, OPTION_STATE, OPTION_VERSION, OPTION_HELP };
+enum {
+	OPTION_JSON = 256,
+	OPTION_STATE,
+	OPTION_SERIAL,
+	OPTION_SAME_SERIAL,
+	OPTION_OFFLINE,
+	OPTION_VERSION,
+	OPTION_HELP,
+};
 
 /* One option; false after a complaint. */
 static bool option_take(struct ctl *ctl, struct options *o, int option)
@@ -136,6 +272,7 @@ static bool option_take(struct ctl *ctl, struct options *o, int option)
 		return true;
 	case 'c':
 		o->config_path = optarg;
+		ctl->config_path = optarg;
 		return true;
 	case OPTION_JSON:
 		ctl->json = true;
@@ -147,6 +284,15 @@ static bool option_take(struct ctl *ctl, struct options *o, int option)
 			       optarg);
 			return false;
 		}
+		return true;
+	case OPTION_SERIAL:
+		ctl->serial = optarg;
+		return true;
+	case OPTION_SAME_SERIAL:
+		ctl->same_serial = true;
+		return true;
+	case OPTION_OFFLINE:
+		ctl->offline = true;
 		return true;
 	case OPTION_VERSION:
 		fprintf(ctl->out, "axfarmctl %s\n", AXFARM_VERSION);
@@ -202,6 +348,9 @@ int main(int argc, char **argv)
 		{ "config", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, OPTION_JSON },
 		{ "state", required_argument, NULL, OPTION_STATE },
+		{ "serial", required_argument, NULL, OPTION_SERIAL },
+		{ "same-serial", no_argument, NULL, OPTION_SAME_SERIAL },
+		{ "offline", no_argument, NULL, OPTION_OFFLINE },
 		{ "version", no_argument, NULL, OPTION_VERSION },
 		{ "help", no_argument, NULL, OPTION_HELP },
 		{ 0 },

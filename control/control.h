@@ -7,11 +7,19 @@
  * open the socket (mode 0660) may do everything.
  *
  *	GET  /v1/status                      counters and health
- *	GET  /v1/zones?state=&cursor=&limit= zones; streamed, with a cursor for the next page
+ *	GET  /v1/zones?state=&held=&cursor=&limit=
+ *	                                     zones; streamed, with a cursor for the next page
  *	GET  /v1/zones/NAME                  one zone
- *	GET  /v1/zones/NAME/export           the served version as a zone file (text/dns), streamed
+ *	GET  /v1/zones/NAME/export?serial=   a version as a zone file (text/dns), streamed
+ *	GET  /v1/zones/NAME/history          the versions that are kept
+ *	GET  /v1/zones/NAME/diff?a=&b=       what differs between two of them (text/plain), streamed
  *	POST /v1/zones/NAME/refresh          ask the primaries now
  *	POST /v1/zones/NAME/retransfer       fetch the whole zone now
+ *	POST /v1/zones/NAME/rollback?serial=&same_serial=
+ *	POST /v1/zones/NAME/pin, release, accept, reject
+ *	                                     what is served; answered when durable and visible
+ *	GET  /v1/store/stats                 what is stored, and how fast
+ *	POST /v1/store/check                 verify all of it; a line a finding, then a summary
  *	POST /v1/reload                      apply the configuration file again
  *	POST /v1/stop                        end the daemon; answered first
  *

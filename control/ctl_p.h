@@ -12,25 +12,31 @@
 #include "base/env.h"
 
 #define CTL_SOCKET_DEFAULT "/run/axfarm/axfarm.sock"
+#define CTL_CONFIG_DEFAULT "/etc/axfarm/axfarm.yaml"
 #define CTL_PATH_MAX       108
 #define CTL_HEAD_MAX       16384 /* status line and header lines of an answer */
 #define CTL_TARGET_MAX     8192
 #define CTL_WAIT_MS        60000 /* for the next octets of an answer */
 #define CTL_PAGE_ZONES     1000
-#define CTL_COLUMNS_MAX    8
+#define CTL_COLUMNS_MAX    10
 
 /* Exit statuses. */
 enum ctl_exit {
 	CTL_YES = 0,
-	CTL_NO = 1,     /* not found, refused, or no daemon there */
-	CTL_MISUSE = 2, /* the command line is wrong */
+	CTL_NO = 1,      /* not found, refused, or no daemon there */
+	CTL_MISUSE = 2,  /* the command line is wrong */
+	CTL_TROUBLE = 2, /* of diffs and checks, as of diff(1): it could not be found out */
 };
 
 struct ctl {
 	char socket_path[CTL_PATH_MAX];
 	bool json;
 	bool colour;
-	const char *state; /* of --state; NULL: all */
+	const char *state;       /* of --state; NULL: all */
+	const char *serial;      /* of --serial; NULL: what is served */
+	const char *config_path; /* of -c */
+	bool same_serial;
+	bool offline;
 	const struct env *env;
 	FILE *out;
 	FILE *err;
@@ -108,16 +114,49 @@ json_t *ctl_get(const struct ctl *ctl, const char *method, const char *target, c
 void ctl_complain(const struct ctl *ctl, const char *about, const char *code, const char *text);
 /* Tells what the daemon said in an answer that is no success. */
 void ctl_refused(const struct ctl *ctl, const char *about, unsigned status, const json_t *body);
+/* What was copied of an answer. */
+struct ctl_copied {
+	uint64_t octets;
+	bool ended; /* the last line did */
+	size_t line_len;
+	char line[16]; /* how it begins */
+};
+
+/* Copies the body of an answer to standard output as it comes. What is cut short is told, and a
+ * failure. */
+enum ctl_exit ctl_copy(const struct ctl *ctl, const char *method, const char *target,
+                       const char *about, struct ctl_copied *out);
+
 /* Members of a JSON object; "" and 0 where there is none. */
 const char *member_text(const json_t *object, const char *name);
 uint64_t member_count(const json_t *object, const char *name);
 void json_print(const struct ctl *ctl, const json_t *value);
 
-/* ctl_status.c, ctl_zone.c: commands. */
+/* A number, or "-" where there is none; a text likewise. */
+const char *count_text(const json_t *object, const char *name, char out[static CTL_TIME_MAX]);
+const char *text_or_dash(const json_t *object, const char *name);
+
+/* ctl_zone.c: the target of what is asked of a zone. False after telling that it is no name. */
+bool zone_target(const struct ctl *ctl, const char *name, const char *action,
+                 char target[static CTL_TARGET_MAX]);
+
+/* ctl_versions.c: the sentence for a code of why a version is held. */
+const char *hold_text(const char *why);
+
+/* ctl_status.c, ctl_zone.c, ctl_versions.c, ctl_store.c: commands. */
 enum ctl_exit ctl_status(const struct ctl *ctl);
 enum ctl_exit ctl_reload(const struct ctl *ctl);
 enum ctl_exit ctl_stop(const struct ctl *ctl);
 enum ctl_exit ctl_zone_list(const struct ctl *ctl);
 enum ctl_exit ctl_zone_status(const struct ctl *ctl, const char *name);
 enum ctl_exit ctl_zone_act(const struct ctl *ctl, const char *name, const char *action);
-enum ctl_exit ctl_zone_export(const struct ctl *ctl, const char *name);
+enum ctl_exit ctl_zone_held(const struct ctl *ctl);
+enum ctl_exit ctl_zone_show(const struct ctl *ctl, const char *name);
+enum ctl_exit ctl_zone_history(const struct ctl *ctl, const char *name);
+/* NAME A B */
+enum ctl_exit ctl_zone_diff(const struct ctl *ctl, char *const words[static 3]);
+enum ctl_exit ctl_zone_rollback(const struct ctl *ctl, const char *name, const char *serial);
+/* pin, release, accept, reject */
+enum ctl_exit ctl_zone_decide(const struct ctl *ctl, const char *name, const char *action);
+enum ctl_exit ctl_store_stats(const struct ctl *ctl);
+enum ctl_exit ctl_store_check(const struct ctl *ctl);

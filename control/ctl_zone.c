@@ -15,23 +15,6 @@ static enum ctl_colour state_colour(const char *state)
 	                                                                      : COLOUR_BUSY;
 }
 
-/* A number of the zone, or "-" where it has none. */
-static const char *count_text(const json_t *zone, const char *name, char out[static CTL_TIME_MAX])
-{
-	if (!json_is_integer(json_object_get(zone, name))) {
-		return "-";
-	}
-	snprintf(out, CTL_TIME_MAX, "%" PRIu64, member_count(zone, name));
-	return out;
-}
-
-static const char *text_or_dash(const json_t *object, const char *name)
-{
-	const char *text = member_text(object, name);
-
-	return text[0] == '\0' ? "-" : text;
-}
-
 static void zone_row(struct table *t, const struct ctl *ctl, const json_t *zone)
 {
 	int64_t now_s = env_wall_s(ctl->env);
@@ -51,8 +34,30 @@ static void zone_row(struct table *t, const struct ctl *ctl, const json_t *zone)
 	table_add(t, cells, state_colour(member_text(zone, "state")));
 }
 
-/* Tells one page; *cursor becomes that of the next, or empty at the end. */
-static void page_print(struct table *t, const struct ctl *ctl, const json_t *page, bool *any)
+static void held_row(struct table *t, const struct ctl *ctl, const json_t *zone)
+{
+	const json_t *held = json_object_get(zone, "held");
+	char serial[CTL_TIME_MAX], held_serial[CTL_TIME_MAX], received[CTL_TIME_MAX];
+	const char *cells[] = {
+		member_text(zone, "name"),
+		hold_text(member_text(held, "why")),
+		count_text(held, "serial", held_serial),
+		time_relative(member_text(held, "received_at"), env_wall_s(ctl->env), received),
+		count_text(zone, "serial", serial),
+	};
+
+	table_add(t, cells, COLOUR_BAD);
+}
+
+/* A list of zones: which, and how a row is made. */
+struct listing {
+	const char *query;
+	struct table table;
+	void (*row)(struct table *t, const struct ctl *ctl, const json_t *zone);
+	bool any; /* zone was told */
+};
+
+static void page_print(struct listing *l, const struct ctl *ctl, const json_t *page)
 {
 	const json_t *zones = json_object_get(page, "zones");
 	const json_t *zone;
@@ -61,32 +66,28 @@ static void page_print(struct table *t, const struct ctl *ctl, const json_t *pag
 	json_array_foreach(zones, i, zone)
 	{
 		if (!ctl->json) {
-			zone_row(t, ctl, zone);
+			l->row(&l->table, ctl, zone);
 			continue;
 		}
-		fputs(*any ? ",\n" : "\n", ctl->out);
+		fputs(l->any ? ",\n" : "\n", ctl->out);
 		json_dumpf(zone, ctl->out, JSON_COMPACT);
-		*any = true;
+		l->any = true;
 	}
-	table_flush(t, ctl);
+	table_flush(&l->table, ctl);
 }
 
-enum ctl_exit ctl_zone_list(const struct ctl *ctl)
+/* Page by page, so that neither side ever holds a million zones. */
+static enum ctl_exit list(struct listing *l, const struct ctl *ctl)
 {
-	static const char *const heads[] = { "ZONE",     "STATE",   "SERIAL",  "RECORDS",
-		                             "RECEIVED", "REFRESH", "PRIMARY", "LAST ERROR" };
-	struct table t = { .heads = heads, .columns = ARRAY_LEN(heads), .right = 1 << 2 | 1 << 3 };
 	enum ctl_exit result = CTL_YES;
 	char cursor[32] = "0";
-	bool any = false;
 
-	/* Page by page, so that neither side ever holds a million zones. */
 	for (bool first = true; cursor[0] != '\0'; first = false) {
 		char target[128];
 		json_t *page;
 
-		snprintf(target, sizeof(target), "/v1/zones?limit=%d&cursor=%s&state=%s",
-		         CTL_PAGE_ZONES, cursor, ctl->state == NULL ? "" : ctl->state);
+		snprintf(target, sizeof(target), "/v1/zones?limit=%d&cursor=%s&%s", CTL_PAGE_ZONES,
+		         cursor, l->query);
 		page = ctl_get(ctl, "GET", target, "", &result);
 		if (page == NULL) {
 			break;
@@ -94,19 +95,46 @@ enum ctl_exit ctl_zone_list(const struct ctl *ctl)
 		if (first && ctl->json) {
 			fputs("{\"zones\":[", ctl->out);
 		}
-		page_print(&t, ctl, page, &any);
+		page_print(l, ctl, page);
 		snprintf(cursor, sizeof(cursor), "%s", member_text(page, "cursor"));
 		json_decref(page);
 	}
 	if (ctl->json && result == CTL_YES) {
 		fputs("\n]}\n", ctl->out);
 	}
-	table_fini(&t);
+	table_fini(&l->table);
 	return result;
 }
 
-static bool zone_target(const struct ctl *ctl, const char *name, const char *action,
-                        char target[static CTL_TARGET_MAX])
+enum ctl_exit ctl_zone_list(const struct ctl *ctl)
+{
+	static const char *const heads[] = { "ZONE",     "STATE",   "SERIAL",  "RECORDS",
+		                             "RECEIVED", "REFRESH", "PRIMARY", "LAST ERROR" };
+	char query[32];
+	struct listing l = {
+		.query = query,
+		.table = { .heads = heads, .columns = ARRAY_LEN(heads), .right = 1 << 2 | 1 << 3 },
+		.row = zone_row
+	};
+
+	snprintf(query, sizeof(query), "state=%.20s", ctl->state == NULL ? "" : ctl->state);
+	return list(&l, ctl);
+}
+
+enum ctl_exit ctl_zone_held(const struct ctl *ctl)
+{
+	static const char *const heads[] = { "ZONE", "WHY", "HELD", "RECEIVED", "SERVED" };
+	struct listing l = {
+		.query = "held=1",
+		.table = { .heads = heads, .columns = ARRAY_LEN(heads), .right = 1 << 2 | 1 << 4 },
+		.row = held_row
+	};
+
+	return list(&l, ctl);
+}
+
+bool zone_target(const struct ctl *ctl, const char *name, const char *action,
+                 char target[static CTL_TARGET_MAX])
 {
 	size_t len;
 
@@ -143,6 +171,38 @@ static void print_time(const struct ctl *ctl, const char *head, const json_t *zo
 	print_field(ctl, head, text);
 }
 
+static void print_serial(const struct ctl *ctl, const json_t *zone)
+{
+	uint64_t serial = member_count(zone, "serial");
+	uint64_t source = member_count(zone, "source_serial");
+	char text[160];
+
+	snprintf(text, sizeof(text), "%" PRIu64, serial);
+	print_field(ctl, "serial", text);
+	if (serial != source) {
+		snprintf(text, sizeof(text), "%" PRIu64, source);
+		print_field(ctl, "primary\'s", text);
+	}
+}
+
+static void print_versions(const struct ctl *ctl, const json_t *zone)
+{
+	const json_t *held = json_object_get(zone, "held");
+	char text[160];
+
+	if (json_is_true(json_object_get(zone, "pinned"))) {
+		print_field(ctl, "pinned", "yes");
+	}
+	if (json_is_object(held)) {
+		snprintf(text, sizeof(text), "serial %" PRIu64 ": %.100s",
+		         member_count(held, "serial"), hold_text(member_text(held, "why")));
+		print_field(ctl, "held", text);
+		print_time(ctl, "", held, "received_at");
+	}
+	snprintf(text, sizeof(text), "%" PRIu64, member_count(zone, "versions"));
+	print_field(ctl, "versions", text);
+}
+
 static void print_zone(const struct ctl *ctl, const json_t *zone)
 {
 	const char *state = member_text(zone, "state");
@@ -156,7 +216,7 @@ static void print_zone(const struct ctl *ctl, const json_t *zone)
 	colour_end(ctl, state_colour(state));
 	fputc('\n', ctl->out);
 	if (json_is_integer(json_object_get(zone, "serial"))) {
-		print_field(ctl, "serial", count_text(zone, "serial", bytes));
+		print_serial(ctl, zone);
 		print_field(ctl, "root", member_text(zone, "root"));
 		snprintf(text, sizeof(text), "%" PRIu64 " (%s)", member_count(zone, "records"),
 		         number_short(member_count(zone, "bytes"), bytes));
@@ -170,6 +230,7 @@ static void print_zone(const struct ctl *ctl, const json_t *zone)
 	print_time(ctl, "refresh", zone, "refresh_at");
 	print_time(ctl, "expires", zone, "expire_at");
 	print_time(ctl, "failing", zone, "failing_since");
+	print_versions(ctl, zone);
 	if (json_is_object(error)) {
 		snprintf(text, sizeof(text), "%.300s (%.40s, %.60s)", member_text(error, "text"),
 		         member_text(error, "code"), text_or_dash(error, "primary"));
@@ -221,52 +282,4 @@ enum ctl_exit ctl_zone_act(const struct ctl *ctl, const char *name, const char *
 	}
 	json_decref(done);
 	return CTL_YES;
-}
-
-static size_t read_json(void *buffer, size_t len, void *call)
-{
-	return call_read(call, buffer, len);
-}
-
-/* Copies the body as it comes; a zone file that was cut short is told, by the exit status too. */
-static enum ctl_exit export_copy(const struct ctl *ctl, struct ctl_call *call, const char *name)
-{
-	char block[16384];
-	size_t len = call_read(call, block, sizeof(block));
-
-	while (len > 0 && fwrite(block, 1, len, ctl->out) == len) {
-		len = call_read(call, block, sizeof(block));
-	}
-	if (call->broken) {
-		fprintf(ctl->err, "axfarmctl: %s: the zone file is cut short\n", name);
-		return CTL_NO;
-	}
-	if (len > 0 || fflush(ctl->out) != 0) {
-		fprintf(ctl->err, "axfarmctl: %s: cannot write to standard output\n", name);
-		return CTL_NO;
-	}
-	return CTL_YES;
-}
-
-enum ctl_exit ctl_zone_export(const struct ctl *ctl, const char *name)
-{
-	char target[CTL_TARGET_MAX], why[256] = "";
-	enum ctl_exit result = CTL_NO;
-	struct ctl_call call;
-
-	if (!zone_target(ctl, name, "/export", target)) {
-		return CTL_NO;
-	}
-	if (!call_begin(&call, ctl->socket_path, "GET", target, why)) {
-		ctl_complain(ctl, "", "unreachable", why);
-	} else if (call.status != 200) {
-		json_t *body = json_load_callback(read_json, &call, 0, NULL);
-
-		ctl_refused(ctl, name, call.status, body);
-		json_decref(body);
-	} else {
-		result = export_copy(ctl, &call, name);
-	}
-	call_end(&call);
-	return result;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * control/http.c — what a request asks for, and who answers it. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,8 +29,7 @@ enum MHD_Result http_json(struct MHD_Connection *connection, unsigned status, co
 	return result;
 }
 
-/* As http_json(), with a text that is freed. */
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, char *text)
+enum MHD_Result http_text(struct MHD_Connection *connection, unsigned status, char *text)
 {
 	enum MHD_Result result = http_json(connection, status, text);
 
@@ -40,7 +40,7 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
 enum MHD_Result http_error(struct MHD_Connection *connection, unsigned status, const char *code,
                            const char *text)
 {
-	return answer(connection, status, json_error(code, text));
+	return http_text(connection, status, json_error(code, text));
 }
 
 static unsigned status_of(enum err e)
@@ -61,11 +61,28 @@ static unsigned status_of(enum err e)
 	}
 }
 
-enum MHD_Result http_fail(struct MHD_Connection *connection, enum err e)
+enum MHD_Result http_fail(struct MHD_Connection *connection, enum err e, const char *why)
 {
 	const char *text = e == ERR_NOT_FOUND ? "there is no such zone" : err_text(e);
 
-	return http_error(connection, status_of(e), err_code(e), text);
+	return http_error(connection, status_of(e), err_code(e), why[0] != '\0' ? why : text);
+}
+
+const char *http_argument(struct MHD_Connection *connection, const char *name)
+{
+	return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+bool http_number(const char *text, uint64_t max, uint64_t *out)
+{
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9') {
+		return false;
+	}
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return *end == '\0' && errno == 0 && *out <= max;
 }
 
 /* Paths are cut before they are unescaped: a zone's name may hold a "/" (RFC 2317). */
@@ -118,9 +135,9 @@ static enum MHD_Result zone_act_answer(struct control *c, struct MHD_Connection 
 	enum err e = act(c->ops->self, name);
 
 	if (e != ERR_OK) {
-		return http_fail(connection, e);
+		return http_fail(connection, e, "");
 	}
-	return answer(connection, MHD_HTTP_ACCEPTED, json_action(name, action));
+	return http_text(connection, MHD_HTTP_ACCEPTED, json_action(name, action));
 }
 
 static enum MHD_Result zone_get(struct control *c, struct MHD_Connection *connection,
@@ -128,8 +145,9 @@ static enum MHD_Result zone_get(struct control *c, struct MHD_Connection *connec
 {
 	struct control_zone *zone = mem_zero(1, sizeof(*zone));
 	enum err e = c->ops->zone_get(c->ops->self, name, zone);
-	enum MHD_Result result = e != ERR_OK ? http_fail(connection, e)
-	                                     : answer(connection, MHD_HTTP_OK, json_of_zone(zone));
+	enum MHD_Result result = e != ERR_OK
+	                                 ? http_fail(connection, e, "")
+	                                 : http_text(connection, MHD_HTTP_OK, json_of_zone(zone));
 
 	free(zone);
 	return result;
@@ -146,6 +164,28 @@ static enum MHD_Result wrong_method(struct MHD_Connection *connection)
 	                  "this path does not go with this method");
 }
 
+/* What is asked of one zone: `action` is "" for the zone itself. */
+static enum MHD_Result zone_action(struct control *c, struct MHD_Connection *connection,
+                                   struct name name, const char *action, bool post)
+{
+	const struct version_action *of_versions = http_version_action(action);
+	bool act = strcmp(action, "refresh") == 0 || strcmp(action, "retransfer") == 0;
+
+	if ((of_versions != NULL ? of_versions->post : act) != post) {
+		return wrong_method(connection);
+	}
+	if (of_versions != NULL) {
+		return of_versions->answer(c, connection, name, of_versions);
+	}
+	return act ? zone_act_answer(c, connection, name, action) : zone_get(c, connection, name);
+}
+
+static bool action_known(const char *action)
+{
+	return action[0] == '\0' || strcmp(action, "refresh") == 0 ||
+	       strcmp(action, "retransfer") == 0 || http_version_action(action) != NULL;
+}
+
 /* "NAME" or "NAME/ACTION", after the slash of "/v1/zones/". */
 static enum MHD_Result zone_answer(struct control *c, struct MHD_Connection *connection,
                                    const char *path, bool post)
@@ -156,9 +196,8 @@ static enum MHD_Result zone_answer(struct control *c, struct MHD_Connection *con
 	char text[NAME_TEXT_MAX];
 	struct writer w = writer_of(text, sizeof(text));
 	struct name_buf name;
-	bool act = strcmp(action, "refresh") == 0 || strcmp(action, "retransfer") == 0;
 
-	if (!act && action[0] != '\0' && strcmp(action, "export") != 0) {
+	if (!action_known(action)) {
 		return not_found(connection);
 	}
 	if (len == 0 || !unescape(bytes_of(path, len), &w) ||
@@ -166,14 +205,7 @@ static enum MHD_Result zone_answer(struct control *c, struct MHD_Connection *con
 		return http_error(connection, MHD_HTTP_BAD_REQUEST, "bad-name",
 		                  "this is not a domain name");
 	}
-	if (act != post) {
-		return wrong_method(connection);
-	}
-	if (act) {
-		return zone_act_answer(c, connection, name_of(&name), action);
-	}
-	return action[0] == '\0' ? zone_get(c, connection, name_of(&name))
-	                         : http_export(c, connection, name_of(&name));
+	return zone_action(c, connection, name_of(&name), action, post);
 }
 
 static enum MHD_Result status_answer(struct control *c, struct MHD_Connection *connection)
@@ -182,9 +214,9 @@ static enum MHD_Result status_answer(struct control *c, struct MHD_Connection *c
 	enum err e = c->ops->status(c->ops->self, &status);
 
 	if (e != ERR_OK) {
-		return http_fail(connection, e);
+		return http_fail(connection, e, "");
 	}
-	return answer(connection, MHD_HTTP_OK, json_status(&status));
+	return http_text(connection, MHD_HTTP_OK, json_status(&status));
 }
 
 static enum MHD_Result reload_answer(struct control *c, struct MHD_Connection *connection)
@@ -194,43 +226,54 @@ static enum MHD_Result reload_answer(struct control *c, struct MHD_Connection *c
 	enum err e = c->ops->reload(c->ops->self, &done, why, sizeof(why));
 
 	if (e != ERR_OK) {
-		return http_error(connection, status_of(e), err_code(e),
-		                  why[0] != '\0' ? why : err_text(e));
+		return http_fail(connection, e, why);
 	}
-	return answer(connection, MHD_HTTP_OK, json_reload(&done));
+	return http_text(connection, MHD_HTTP_OK, json_reload(&done));
 }
+
+static enum MHD_Result stop_answer(struct control *c, struct MHD_Connection *connection)
+{
+	(void)c; /* the daemon is told once the answer is out */
+	return http_json(connection, MHD_HTTP_ACCEPTED, "{\"stopping\":true}");
+}
+
+/* Paths that are not about one zone. */
+static const struct {
+	const char *path;
+	bool post;
+	enum MHD_Result (*answer)(struct control *c, struct MHD_Connection *connection);
+} paths[] = {
+	{ "/v1/status", false, status_answer },
+	{ ZONES_PATH, false, http_zones },
+	{ "/v1/store/stats", false, http_store_stats },
+	{ "/v1/store/check", true, http_store_check },
+	{ "/v1/reload", true, reload_answer },
+	{ "/v1/stop", true, stop_answer },
+};
 
 static enum MHD_Result route(struct request *r, struct MHD_Connection *connection, const char *url,
                              const char *method)
 {
 	static const char zones[] = ZONES_PATH "/";
-	struct control *c = r->control;
 	bool post = strcmp(method, "POST") == 0;
-	bool command = strcmp(url, "/v1/reload") == 0 || strcmp(url, "/v1/stop") == 0;
 
 	if (!post && strcmp(method, "GET") != 0) {
 		return wrong_method(connection);
 	}
 	if (strncmp(url, zones, sizeof(zones) - 1) == 0) {
-		return zone_answer(c, connection, url + sizeof(zones) - 1, post);
+		return zone_answer(r->control, connection, url + sizeof(zones) - 1, post);
 	}
-	if (!command && strcmp(url, "/v1/status") != 0 && strcmp(url, ZONES_PATH) != 0) {
-		return not_found(connection);
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		if (strcmp(url, paths[i].path) != 0) {
+			continue;
+		}
+		if (paths[i].post != post) {
+			return wrong_method(connection);
+		}
+		r->stop = paths[i].answer == stop_answer;
+		return paths[i].answer(r->control, connection);
 	}
-	if (command != post) {
-		return wrong_method(connection);
-	}
-	if (strcmp(url, "/v1/status") == 0) {
-		return status_answer(c, connection);
-	}
-	if (strcmp(url, ZONES_PATH) == 0) {
-		return http_zones(c, connection);
-	}
-	if (strcmp(url, "/v1/reload") == 0) {
-		return reload_answer(c, connection);
-	}
-	r->stop = true;
-	return http_json(connection, MHD_HTTP_ACCEPTED, "{\"stopping\":true}");
+	return not_found(connection);
 }
 
 /* The first call for a request: its header lines are there. */

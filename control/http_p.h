@@ -3,8 +3,9 @@
  * control/http_p.h — the parts of the control socket.
  *
  * control.c owns the listening socket and libmicrohttpd's threads, one thread a connection, so that
- * an answer may wait for the daemon. http.c finds out what a request asks for; http_zones.c and
- * http_export.c make the two answers that have no bound, piece by piece; json.c makes JSON. */
+ * an answer may wait for the daemon. http.c finds out what a request asks for, http_versions.c and
+ * http_store.c what it asks of versions and of the store; http_zones.c and http_stream.c make the
+ * answers that have no bound, piece by piece; json.c makes JSON. */
 #pragma once
 
 #include <microhttpd.h>
@@ -16,7 +17,7 @@
 #define HTTP_STACK_BYTES  (1U << 20)
 #define HTTP_LINGER_MS    250   /* requests under way when control_stop() comes */
 #define HTTP_PAGE_ZONES   128   /* asked of the daemon at once */
-#define EXPORT_BYTES      65536 /* of a zone file between its maker and its reader */
+#define STREAM_BYTES      65536 /* of text between its maker and its reader */
 #define JSON_ZONE_MAX     4096  /* one zone as JSON, the longest name escaped twice */
 
 struct control {
@@ -55,12 +56,44 @@ size_t http_unescape_nothing(void *cls, struct MHD_Connection *connection, char 
 enum MHD_Result http_json(struct MHD_Connection *connection, unsigned status, const char *text);
 enum MHD_Result http_error(struct MHD_Connection *connection, unsigned status, const char *code,
                            const char *text);
-/* Answers with the error, as the status that fits. */
-enum MHD_Result http_fail(struct MHD_Connection *connection, enum err e);
+/* As http_json(), with a text that is freed. */
+enum MHD_Result http_text(struct MHD_Connection *connection, unsigned status, char *text);
+/* Answers with the error, as the status that fits; `why` in place of its own sentence, if not empty. */
+enum MHD_Result http_fail(struct MHD_Connection *connection, enum err e, const char *why);
+/* The argument of the query; NULL if it is not there. */
+const char *http_argument(struct MHD_Connection *connection, const char *name);
+bool http_number(const char *text, uint64_t max, uint64_t *out);
 
-/* http_zones.c, http_export.c */
+/* http_zones.c */
 enum MHD_Result http_zones(struct control *c, struct MHD_Connection *connection);
-enum MHD_Result http_export(struct control *c, struct MHD_Connection *connection, struct name name);
+
+/* http_stream.c: the answer is what `make` writes; an error before its first octet has a status of
+ * its own, a later one cuts the answer short. */
+struct stream_request {
+	struct control *control;
+	const char *type; /* Content-Type */
+	enum err (*make)(const struct stream_request *r, const struct control_sink *sink);
+	struct name_buf name;
+	struct control_pick pick[2];
+};
+
+enum MHD_Result http_stream(struct MHD_Connection *connection,
+                            const struct stream_request *request);
+
+/* http_versions.c: what is asked of a zone's versions. NULL: there is no such action. */
+struct version_action {
+	const char *name;
+	bool post;
+	enum MHD_Result (*answer)(struct control *c, struct MHD_Connection *connection,
+	                          struct name name, const struct version_action *action);
+	enum control_act act;
+};
+
+const struct version_action *http_version_action(const char *name);
+
+/* http_store.c */
+enum MHD_Result http_store_stats(struct control *c, struct MHD_Connection *connection);
+enum MHD_Result http_store_check(struct control *c, struct MHD_Connection *connection);
 
 /* json.c: text is the caller's to free(). */
 char *json_status(const struct control_status *s);
@@ -72,3 +105,6 @@ char *json_of_zone(const struct control_zone *z);
 size_t json_zone(const struct control_zone *z, char out[static JSON_ZONE_MAX]);
 const char *json_state_name(enum control_zone_state state);
 bool json_state_parse(const char *text, enum control_zone_state *out);
+char *json_history(struct name zone, const struct control_version *versions, size_t count);
+char *json_acted(struct name zone, const char *action, const struct control_zone *now);
+char *json_store(const struct control_store *s);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * control/http_zones.c — the list of zones, made page by page while it is being sent. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,6 +13,7 @@ struct listing {
 	struct control *control;
 	bool any_state;
 	enum control_zone_state state;
+	bool held;       /* only zones that have a version aside */
 	uint64_t left;   /* zones that may still be told */
 	uint64_t cursor; /* of the next page */
 	bool ended;      /* there is no next page */
@@ -66,6 +66,11 @@ static void listing_close(struct listing *l)
 	l->closed = true;
 }
 
+static bool listing_wants(const struct listing *l, const struct control_zone *z)
+{
+	return (l->any_state || z->state == l->state) && (!l->held || z->held != CONTROL_HOLD_NONE);
+}
+
 /* Makes the next piece of text: a zone, or the end. */
 static enum err listing_next(struct listing *l)
 {
@@ -75,7 +80,7 @@ static enum err listing_next(struct listing *l)
 		while (l->index < l->count) {
 			const struct control_zone *z = &l->page[l->index++];
 
-			if (l->any_state || z->state == l->state) {
+			if (listing_wants(l, z)) {
 				listing_put_zone(l, z);
 				return ERR_OK;
 			}
@@ -114,36 +119,28 @@ static ssize_t listing_read(void *cls, uint64_t pos, char *out, size_t max)
 	return (ssize_t)done;
 }
 
-static bool number_read(const char *text, uint64_t *out)
-{
-	char *end;
-
-	if (text[0] < '0' || text[0] > '9') {
-		return false;
-	}
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	return *end == '\0' && errno == 0;
-}
-
 /* Reads what the query asks for; NULL, or what is wrong about it. */
 static const char *listing_query(struct listing *l, struct MHD_Connection *connection)
 {
-	const char *state = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "state");
-	const char *cursor =
-		MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "cursor");
-	const char *limit = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit");
+	const char *state = http_argument(connection, "state");
+	const char *cursor = http_argument(connection, "cursor");
+	const char *limit = http_argument(connection, "limit");
+	const char *held = http_argument(connection, "held");
 
 	l->any_state = state == NULL || state[0] == '\0';
 	l->left = UINT64_MAX;
 	if (!l->any_state && !json_state_parse(state, &l->state)) {
 		return "state is one of new, ok, refreshing, failing, expired";
 	}
-	if (cursor != NULL && !number_read(cursor, &l->cursor)) {
+	if (cursor != NULL && !http_number(cursor, UINT64_MAX, &l->cursor)) {
 		return "cursor is not one that was given out";
 	}
-	if (limit != NULL && (!number_read(limit, &l->left) || l->left == 0)) {
+	if (limit != NULL && (!http_number(limit, UINT64_MAX, &l->left) || l->left == 0)) {
 		return "limit is a number above 0";
+	}
+	l->held = held != NULL && strcmp(held, "1") == 0;
+	if (held != NULL && !l->held) {
+		return "held is 1, or not there";
 	}
 	return NULL;
 }
@@ -180,7 +177,7 @@ enum MHD_Result http_zones(struct control *c, struct MHD_Connection *connection)
 	/* The first page before the status line: what fails at once has a status of its own. */
 	e = listing_page(l);
 	if (e != ERR_OK) {
-		result = http_fail(connection, e);
+		result = http_fail(connection, e, "");
 		free(l);
 		return result;
 	}

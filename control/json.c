@@ -20,6 +20,29 @@ static const char *const states[CONTROL_ZONE_STATES] = {
 	[CONTROL_ZONE_EXPIRED] = "expired",
 };
 
+/* Why a version is kept aside. */
+static const char *const holds[CONTROL_HOLDS] = {
+	[CONTROL_HOLD_NONE] = "",
+	[CONTROL_HOLD_PINNED] = "pinned",
+	[CONTROL_HOLD_REJECTED] = "rejected",
+	[CONTROL_HOLD_NO_NS] = "no-ns",
+	[CONTROL_HOLD_SHRUNK] = "shrunk",
+	[CONTROL_HOLD_ZONEMD] = "zonemd",
+	[CONTROL_HOLD_LIMIT] = "limit",
+};
+
+static const char *const origins[CONTROL_ORIGINS] = {
+	[CONTROL_BY_AXFR] = "AXFR",
+	[CONTROL_BY_IXFR] = "IXFR",
+	[CONTROL_BY_ROLLBACK] = "ROLLBACK",
+};
+
+static const char *const kinds[CONTROL_VERSION_KINDS] = {
+	[CONTROL_VERSION_SERVED] = "served",
+	[CONTROL_VERSION_ASIDE] = "held",
+	[CONTROL_VERSION_OLDER] = "older",
+};
+
 const char *json_state_name(enum control_zone_state state)
 {
 	assert(state < CONTROL_ZONE_STATES);
@@ -137,6 +160,21 @@ static json_t *last_error(const struct control_zone *z)
 	return object;
 }
 
+static json_t *held_version(const struct control_zone *z)
+{
+	json_t *object;
+
+	if (z->held == CONTROL_HOLD_NONE) {
+		return json_null();
+	}
+	assert(z->held < CONTROL_HOLDS);
+	object = object_new();
+	put_text(object, "why", holds[z->held]);
+	put_count(object, "serial", z->held_serial);
+	put_time(object, "received_at", z->held_received_at_s);
+	return object;
+}
+
 static json_t *zone_object(const struct control_zone *z)
 {
 	json_t *object = object_new();
@@ -144,17 +182,19 @@ static json_t *zone_object(const struct control_zone *z)
 	put_name(object, "name", name_of(&z->name));
 	put_text(object, "state", json_state_name(z->state));
 	if (z->served) {
+		assert(z->origin < CONTROL_ORIGINS);
 		put_count(object, "serial", z->serial);
+		put_count(object, "source_serial", z->source_serial);
 		put_id(object, "root", &z->root);
 		put_count(object, "records", z->records);
 		put_count(object, "bytes", z->bytes);
 		put_addr(object, "primary", &z->primary);
-		put_text(object, "received_by", z->by_ixfr ? "IXFR" : "AXFR");
+		put_text(object, "received_by", origins[z->origin]);
 		put_time(object, "received_at", z->received_at_s);
 	} else {
-		static const char *const nothing[] = { "serial",     "root",    "records",
-			                               "bytes",      "primary", "received_by",
-			                               "received_at" };
+		static const char *const nothing[] = { "serial",      "source_serial", "root",
+			                               "records",     "bytes",         "primary",
+			                               "received_by", "received_at" };
 
 		for (size_t i = 0; i < ARRAY_LEN(nothing); i++) {
 			put(object, nothing[i], json_null());
@@ -165,6 +205,9 @@ static json_t *zone_object(const struct control_zone *z)
 	put_time(object, "expire_at", z->expire_at_s);
 	put_time(object, "failing_since", z->failing_since_s);
 	put(object, "last_error", last_error(z));
+	put(object, "pinned", json_boolean(z->pinned));
+	put(object, "held", held_version(z));
+	put_count(object, "versions", z->versions);
 	return object;
 }
 
@@ -241,6 +284,94 @@ char *json_action(struct name zone, const char *action)
 
 	put_name(object, "zone", zone);
 	put_text(object, "action", action);
+	return object_text(object);
+}
+
+char *json_acted(struct name zone, const char *action, const struct control_zone *now)
+{
+	json_t *object = object_new();
+
+	put_name(object, "zone", zone);
+	put_text(object, "action", action);
+	put(object, "now", zone_object(now));
+	return object_text(object);
+}
+
+static json_t *version_object(const struct control_version *v)
+{
+	json_t *object = object_new();
+
+	assert(v->kind < CONTROL_VERSION_KINDS && v->why < CONTROL_HOLDS &&
+	       v->origin < CONTROL_ORIGINS);
+	put_text(object, "state", kinds[v->kind]);
+	put(object, "why",
+	    v->why == CONTROL_HOLD_NONE ? json_null() : json_string_nocheck(holds[v->why]));
+	put_count(object, "serial", v->serial);
+	put_count(object, "source_serial", v->source_serial);
+	put_id(object, "root", &v->root);
+	put_time(object, "received_at", v->received_at_s);
+	put_addr(object, "primary", &v->primary);
+	put_text(object, "received_by", origins[v->origin]);
+	put_count(object, "records", v->records);
+	put_count(object, "added", v->added);
+	put_count(object, "deleted", v->deleted);
+	return object;
+}
+
+char *json_history(struct name zone, const struct control_version *versions, size_t count)
+{
+	json_t *object = object_new();
+	json_t *array = json_array();
+
+	assert(array != NULL);
+	for (size_t i = 0; i < count; i++) {
+		json_array_append_new(array, version_object(&versions[i]));
+	}
+	put_name(object, "zone", zone);
+	put(object, "versions", array);
+	return object_text(object);
+}
+
+static json_t *durations_object(const struct durations *d)
+{
+	json_t *object = object_new();
+
+	put_count(object, "count", d->count);
+	put_count(object, "p50_us", durations_quantile(d, 500) / 1000);
+	put_count(object, "p99_us", durations_quantile(d, 990) / 1000);
+	put_count(object, "max_us", d->max_ns / 1000);
+	return object;
+}
+
+char *json_store(const struct control_store *s)
+{
+	json_t *object = object_new();
+
+	put_count(object, "zones", s->zones);
+	put_count(object, "versions", s->versions);
+	put_count(object, "nodes", s->nodes);
+	put_count(object, "bodies", s->bodies);
+	put_count(object, "node_bytes", s->node_bytes);
+	put_count(object, "body_bytes", s->body_bytes);
+	put_count(object, "table_bytes", s->table_bytes);
+	put_count(object, "snapshot_bytes", s->snapshot_bytes);
+	put_count(object, "mapped_bytes", s->mapped_bytes);
+	put_count(object, "wire_bytes", s->wire_bytes);
+	put_count(object, "disk_used_bytes", s->disk_used_bytes);
+	put_count(object, "disk_size_bytes", s->disk_size_bytes);
+	put_count(object, "commits", s->commits);
+	put_count(object, "updates", s->updates);
+	put_count(object, "notes", s->notes);
+	put_count(object, "failures", s->failures);
+	put_count(object, "nodes_written", s->nodes_written);
+	put_count(object, "nodes_dropped", s->nodes_dropped);
+	put_count(object, "value_bytes", s->value_bytes);
+	put_count(object, "written_bytes", s->written_bytes);
+	put_count(object, "commits_waiting", s->commits_waiting);
+	put_count(object, "drops_waiting", s->drops_waiting);
+	put(object, "commit_wait", durations_object(&s->wait));
+	put(object, "commit_durable", durations_object(&s->durable));
+	put(object, "transactions", durations_object(&s->transactions));
 	return object_text(object);
 }
 

@@ -10,10 +10,13 @@
 
 #include "base/addr.h"
 #include "base/digest.h"
+#include "base/durations.h"
 #include "dns/name.h"
 
-#define CONTROL_DEADLINE_S 10
-#define CONTROL_PAGE       512 /* zones a call of zone_page at most */
+#define CONTROL_DEADLINE_S   10
+#define CONTROL_PAGE         512  /* zones a call of zone_page at most */
+#define CONTROL_VERSIONS_MAX 1024 /* of a zone; no more are told */
+#define CONTROL_REASON_MAX   512  /* octets of a reason in words */
 
 enum control_zone_state {
 	CONTROL_ZONE_NEW,
@@ -24,6 +27,7 @@ enum control_zone_state {
 	CONTROL_ZONE_STATES,
 };
 
+/* Why a version is kept aside instead of being served. */
 enum control_hold {
 	CONTROL_HOLD_NONE,
 	CONTROL_HOLD_PINNED,
@@ -35,6 +39,8 @@ enum control_hold {
 	CONTROL_HOLDS,
 };
 
+enum control_origin { CONTROL_BY_AXFR, CONTROL_BY_IXFR, CONTROL_BY_ROLLBACK, CONTROL_ORIGINS };
+
 struct control_zone {
 	struct name_buf name;
 	enum control_zone_state state;
@@ -45,7 +51,7 @@ struct control_zone {
 	uint32_t records;
 	uint64_t bytes;
 	struct addr primary; /* whom the served version came from */
-	bool by_ixfr;
+	enum control_origin origin;
 	int64_t received_at_s; /* wall clock; 0: never, as below */
 	int64_t refreshed_at_s;
 	int64_t refresh_at_s;
@@ -61,8 +67,12 @@ struct control_zone {
 	uint16_t versions; /* kept, all of them */
 };
 
-enum control_version_kind { CONTROL_VERSION_SERVED, CONTROL_VERSION_ASIDE, CONTROL_VERSION_OLDER };
-enum control_origin { CONTROL_BY_AXFR, CONTROL_BY_IXFR, CONTROL_BY_ROLLBACK };
+enum control_version_kind {
+	CONTROL_VERSION_SERVED,
+	CONTROL_VERSION_ASIDE,
+	CONTROL_VERSION_OLDER,
+	CONTROL_VERSION_KINDS,
+};
 
 /* One kept version of a zone. */
 struct control_version {
@@ -88,9 +98,11 @@ struct control_pick {
 
 typedef bool (*control_put)(void *to, struct bytes text); /* false: stop */
 
+/* Where text of any length goes, and what to say where there is none. */
 struct control_sink {
 	control_put put;
 	void *to;
+	char *why; /* CONTROL_REASON_MAX: on failure, the reason where the error alone does not tell */
 };
 
 /* What an operator does about the versions of a zone. */
@@ -108,23 +120,22 @@ struct control_version_act {
 	bool same_serial; /* and under its old serial */
 };
 
-#define CONTROL_BUCKETS 24 /* of a histogram of times: bucket i counts what took < 2^i * 64 µs */
-
-struct control_times {
-	uint64_t buckets[CONTROL_BUCKETS];
-	uint64_t max_us;
-};
-
 struct control_store {
 	uint64_t zones, versions, nodes, bodies;
 	uint64_t node_bytes, body_bytes, table_bytes, snapshot_bytes, mapped_bytes;
 	uint64_t wire_bytes; /* of all versions of all zones, each by itself, uncompressed */
 	uint64_t disk_used_bytes, disk_size_bytes;
-	uint64_t commits, updates, nodes_written, nodes_dropped, bytes_written;
+	uint64_t commits, updates, notes, nodes_written, nodes_dropped, failures;
+	uint64_t value_bytes, written_bytes; /* given to the journal; and what it made of them */
 	uint64_t commits_waiting, drops_waiting;
-	struct control_times wait;     /* of an update, until the transaction that has it begins */
-	struct control_times duration; /* of a transaction */
+	struct durations wait;    /* of an update, until the transaction that has it begins */
+	struct durations durable; /* of an update, until it would survive a crash */
+	struct durations transactions;
 };
+
+/* How the last line of a check begins. */
+#define CONTROL_CHECK_CLEAN   "clean: "
+#define CONTROL_CHECK_DAMAGED "damaged: "
 
 struct control_status {
 	char version[32];
@@ -158,27 +169,28 @@ struct control_ops {
 	                     struct control_zone *out); /* ERR_NOT_FOUND */
 	enum err (*zone_refresh)(void *self, struct name name);
 	enum err (*zone_retransfer)(void *self, struct name name);
-	/* Writes the served version as a zone file through `put` (false: stop). ERR_NOT_FOUND if
-	 * there is no such zone or nothing served. */
-	enum err (*zone_export)(void *self, struct name name,
-	                        bool (*put)(void *to, struct bytes text), void *to);
+	/* Writes a version as a zone file. ERR_NOT_FOUND: there is no such zone or version. */
+	enum err (*zone_export)(void *self, struct name name, const struct control_pick *pick,
+	                        const struct control_sink *sink);
 	/* Applies the configuration file again; on failure nothing changed and `why` has the
 	 * reason. */
 	enum err (*reload)(void *self, struct control_reload *out, char *why, size_t why_cap);
 	void (*stop)(void *self);
-	/* Fills the kept versions, newest first: up to `cap`, and how many there are. */
+	/* Fills the kept versions, what is aside and what is served first, then from the newest on: up
+	 * to `cap`; *count is how many there are. */
 	enum err (*zone_history)(void *self, struct name name, struct control_version *out,
 	                         size_t cap, size_t *count);
 	/* Writes what differs between two versions, SOA first, one record a line after "-" (only in
-	 * the first) or "+". *differ: whether anything does. */
+	 * the first) or "+" (only in the second). Nothing is written of versions that are the same. */
 	enum err (*zone_diff)(void *self, struct name name, const struct control_pick pick[2],
-	                      const struct control_sink *sink, bool *differ);
-	/* Ends once it is durable and visible. ERR_NOT_FOUND: no such zone, or nothing to do it to;
-	 * `why` has the reason. */
+	                      const struct control_sink *sink);
+	/* Ends once it is durable and visible. ERR_NOT_FOUND without a reason in `why`: there is no
+	 * such zone; with one: there is nothing to do it to. */
 	enum err (*zone_act)(void *self, struct name name, const struct control_version_act *act,
-	                     char *why, size_t why_cap);
+	                     char why[CONTROL_REASON_MAX]);
 	enum err (*store_stats)(void *self, struct control_store *out);
-	/* Verifies all that is in memory and on the disk; findings and a summary go to the sink, a
-	 * line each. ERR_STORE_CORRUPT: something is wrong. */
+	/* Verifies all that is in memory and on the disk; findings go to the sink, a line each, and a
+	 * last line that begins with CONTROL_CHECK_CLEAN or CONTROL_CHECK_DAMAGED. An error: it
+	 * could not be found out. */
 	enum err (*store_check)(void *self, const struct control_sink *sink);
 };

@@ -87,6 +87,16 @@ enum err job_send(struct shard_job *job, struct shard *s)
 	return e;
 }
 
+bool job_done(struct shard_job *job)
+{
+	bool done;
+
+	pthread_mutex_lock(&job->lock);
+	done = job->done;
+	pthread_mutex_unlock(&job->lock);
+	return done;
+}
+
 enum err job_wait(struct shard_job *job, unsigned deadline_s)
 {
 	uint64_t until = env_mono_ns(env_system()) + deadline_s * NS_PER_S;

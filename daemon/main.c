@@ -15,6 +15,7 @@
 #include "control/control.h"
 #include "daemon/daemon_p.h"
 #include "daemon/process_p.h"
+#include "daemon/verify_p.h"
 #include "ring/uring.h"
 #include "zonestore/journal_lmdb.h"
 
@@ -31,11 +32,16 @@ static const char usage[] =
 	"axfarmd " AXFARM_VERSION " - keeps secondary DNS zones in step with their primaries\n"
 	"\n"
 	"usage: axfarmd -c FILE [--check]\n"
+	"       axfarmd -c FILE --check-store\n"
 	"       axfarmd --check-database FOLDER\n"
 	"       axfarmd --version | --help\n"
 	"\n"
 	"  -c, --config FILE   the configuration (axfarm.yaml(5))\n"
 	"      --check         read the configuration, say what is wrong with it, and end\n"
+	"      --check-store   verify all that the database has, whether or not a daemon uses it, "
+	"and\n"
+	"                      end with 0 if it is clean, 1 if not, 2 if that could not be found "
+	"out\n"
 	"      --check-database FOLDER\n"
 	"                      read all of a database that nobody uses, and end with 3 if it is\n"
 	"                      damaged (or die of it)\n"
@@ -48,7 +54,9 @@ static const char usage[] =
 struct arguments {
 	const char *config_path;
 	const char *database_path; /* to be checked */
+	const char *verify_path;   /* to be verified */
 	bool check;
+	bool check_store;
 };
 
 /* Reads the command line. Below 0: go on; else the status to exit with. */
@@ -58,6 +66,8 @@ static int arguments_read(int argc, char **argv, struct arguments *out)
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'C' },
 		{ "check-database", required_argument, NULL, 'D' },
+		{ "check-store", no_argument, NULL, 'S' },
+		{ "verify-database", required_argument, NULL, 'W' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -75,6 +85,12 @@ static int arguments_read(int argc, char **argv, struct arguments *out)
 		case 'D':
 			out->database_path = optarg;
 			break;
+		case 'S':
+			out->check_store = true;
+			break;
+		case 'W':
+			out->verify_path = optarg;
+			break;
 		case 'V':
 			puts("axfarmd " AXFARM_VERSION);
 			return EXIT_SUCCESS;
@@ -85,7 +101,8 @@ static int arguments_read(int argc, char **argv, struct arguments *out)
 			return EXIT_MISUSE;
 		}
 	}
-	if ((out->config_path == NULL && out->database_path == NULL) || optind < argc) {
+	if ((out->config_path == NULL && out->database_path == NULL && out->verify_path == NULL) ||
+	    optind < argc) {
 		fputs(usage, stderr);
 		return EXIT_MISUSE;
 	}
@@ -118,6 +135,20 @@ static int check(const char *path)
 	config_fini(config);
 	free(config);
 	return EXIT_SUCCESS;
+}
+
+static int check_store(const char *path)
+{
+	struct config *config = config_read_or_tell(path);
+	int status;
+
+	if (config == NULL) {
+		return EXIT_MISUSE;
+	}
+	status = verify_alone(config->database_path);
+	config_fini(config);
+	free(config);
+	return status;
 }
 
 static unsigned worker_count(const struct config *config)
@@ -480,6 +511,12 @@ int main(int argc, char **argv)
 	}
 	if (args.database_path != NULL) {
 		return process_database_checker(args.database_path);
+	}
+	if (args.verify_path != NULL) {
+		return verify_database(args.verify_path);
+	}
+	if (args.check_store) {
+		return check_store(args.config_path);
 	}
 	return args.check ? check(args.config_path) : run(args.config_path);
 }

@@ -6,27 +6,23 @@
  * and a version leaves it by reference. Listings hold apply_lock for reading, so that the zones
  * they walk stay. */
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "daemon/daemon_p.h"
 #include "daemon/job_p.h"
-#include "dns/rdata.h"
-
-#define EXPORT_BUFFER_BYTES (RDATA_TEXT_MAX + 2 * NAME_TEXT_MAX)
+#include "daemon/ops_p.h"
 
 /* ---- one zone ---- */
 
-enum zone_act { ACT_GET, ACT_REFRESH, ACT_RETRANSFER, ACT_VERSION };
+enum zone_act { ACT_GET, ACT_REFRESH, ACT_RETRANSFER };
 
 struct zone_job {
 	struct shard_job job;
 	enum zone_act act;
 	struct name_buf name;
 	struct control_zone out;
-	struct snapshot *version; /* ACT_VERSION: a reference, or NULL */
 };
 
 static enum control_zone_state state_of(enum transfer_zone_state state)
@@ -56,6 +52,22 @@ static enum control_zone_state zone_state(struct shard *s, struct zone *zone)
 	return state_of(report.state);
 }
 
+/* What is kept aside of a zone. */
+static void zone_fill_held(const struct zone *zone, struct control_zone *out)
+{
+	const struct snapshot *have = zone_have(zone);
+	struct snapshot_facts f;
+
+	out->pinned = zone_pinned(zone);
+	out->held = ops_hold(zone_hold(zone));
+	out->versions = (uint16_t)zone_versions(zone, NULL, 0);
+	if (out->held != CONTROL_HOLD_NONE && have != NULL) {
+		snapshot_facts(have, &f);
+		out->held_serial = f.source_serial.n;
+		out->held_received_at_s = f.received_at_s;
+	}
+}
+
 static void zone_fill(struct shard *s, struct zone *zone, struct control_zone *out)
 {
 	const struct snapshot *snap = zone_borrow(zone);
@@ -74,14 +86,16 @@ static void zone_fill(struct shard *s, struct zone *zone, struct control_zone *o
 		.last_error_at_s = t.last_error_at_s,
 	};
 	name_copy(zone_apex(zone), &out->name);
+	zone_fill_held(zone, out);
 	if (snap != NULL) {
 		snapshot_facts(snap, &f);
 		out->serial = f.serial.n;
+		out->source_serial = f.source_serial.n;
 		out->root = f.root;
 		out->records = f.records;
 		out->bytes = f.bytes;
 		out->primary = f.primary;
-		out->by_ixfr = f.origin == SNAPSHOT_BY_IXFR;
+		out->origin = ops_origin(f.origin);
 		out->received_at_s = f.received_at_s;
 	}
 }
@@ -107,22 +121,13 @@ static enum err zone_job_run(struct shard *s, struct shard_job *job)
 	case ACT_RETRANSFER:
 		transfer_zone_retransfer(s->transfer, zone);
 		return ERR_OK;
-	case ACT_VERSION:
-		if (zone_borrow(zone) == NULL) {
-			return ERR_NOT_FOUND;
-		}
-		j->version = snapshot_ref(zone_borrow(zone));
-		return ERR_OK;
 	}
 	return ERR_NOT_FOUND;
 }
 
 static void zone_job_free(struct shard_job *job)
 {
-	struct zone_job *j = container_of(job, struct zone_job, job);
-
-	snapshot_unref(j->version);
-	free(j);
+	free(container_of(job, struct zone_job, job));
 }
 
 /* Runs one act on the zone's owner. *out is the job, for job_release() by the caller, on success.
@@ -170,12 +175,27 @@ static enum err ops_zone_retransfer(void *self, struct name name)
 
 /* ---- listings ---- */
 
+/* Versions of the zone, and the octets of them all. */
+static void zone_fill_sizes(const struct zone *zone, struct control_zone *out)
+{
+	struct version_view views[CONTROL_VERSIONS_MAX];
+	size_t count = zone_versions(zone, views, ARRAY_LEN(views));
+	struct snapshot_facts f;
+
+	out->versions = (uint16_t)count;
+	for (size_t i = 0; i < count && i < ARRAY_LEN(views); i++) {
+		snapshot_facts(views[i].snap, &f);
+		out->bytes += f.bytes;
+		snapshot_unref(views[i].snap);
+	}
+}
+
 struct page_job {
 	struct shard_job job;
 	struct zone **zones;
 	size_t *at; /* where each zone's row goes */
 	size_t count;
-	bool states_only;
+	enum page_what what;
 	struct control_zone *rows;
 };
 
@@ -184,10 +204,16 @@ static enum err page_job_run(struct shard *s, struct shard_job *job)
 	struct page_job *j = container_of(job, struct page_job, job);
 
 	for (size_t i = 0; i < j->count; i++) {
-		if (j->states_only) {
+		switch (j->what) {
+		case PAGE_STATES:
 			j->rows[i].state = zone_state(s, j->zones[i]);
-		} else {
+			break;
+		case PAGE_SIZES:
+			zone_fill_sizes(j->zones[i], &j->rows[i]);
+			break;
+		case PAGE_ALL:
 			zone_fill(s, j->zones[i], &j->rows[i]);
+			break;
 		}
 	}
 	return ERR_OK;
@@ -203,12 +229,12 @@ static void page_job_free(struct shard_job *job)
 	free(j);
 }
 
-static struct page_job *page_job_new(size_t cap, bool states_only)
+static struct page_job *page_job_new(size_t cap, enum page_what what)
 {
 	struct page_job *j = mem_zero(1, sizeof(*j));
 
 	job_init(&j->job, page_job_run, page_job_free);
-	j->states_only = states_only;
+	j->what = what;
 	j->zones = mem_new(cap * sizeof(*j->zones));
 	j->at = mem_new(cap * sizeof(*j->at));
 	j->rows = mem_zero(cap, sizeof(*j->rows));
@@ -230,7 +256,7 @@ static enum err page_job_collect(struct daemon *d, struct page_job *j, unsigned 
 }
 
 /* Fills rows of the zones [first, first + count) of the configuration. Lock held for reading. */
-static enum err page_fill(struct daemon *d, size_t first, size_t count, bool states_only,
+static enum err page_fill(struct daemon *d, size_t first, size_t count, enum page_what what,
                           struct control_zone *out)
 {
 	const struct applied *a = atomic_load(&d->applied);
@@ -241,7 +267,7 @@ static enum err page_fill(struct daemon *d, size_t first, size_t count, bool sta
 		struct zone *zone = store_zone_at(d->store, a->zones[first + i]);
 		struct page_job **j = &jobs[zone_shard(zone)];
 		if (*j == NULL) {
-			*j = page_job_new(count, states_only);
+			*j = page_job_new(count, what);
 		}
 		(*j)->zones[(*j)->count] = zone;
 		(*j)->at[(*j)->count++] = i;
@@ -269,7 +295,7 @@ static enum err ops_zone_page(void *self, uint64_t *cursor, struct control_zone 
 	if (*cursor < a->zone_count) {
 		size_t left = a->zone_count - (size_t)*cursor;
 		size_t take = left < cap ? left : cap;
-		e = page_fill(d, (size_t)*cursor, take, false, out);
+		e = page_fill(d, (size_t)*cursor, take, PAGE_ALL, out);
 		if (e == ERR_OK) {
 			*count = take;
 			*cursor += take;
@@ -281,9 +307,10 @@ static enum err ops_zone_page(void *self, uint64_t *cursor, struct control_zone 
 
 /* ---- status ---- */
 
-static enum err count_states(struct daemon *d, struct control_status *out)
+enum err ops_each_zone(struct daemon *d, enum page_what what,
+                       void (*visit)(void *self, const struct control_zone *row), void *self)
 {
-	struct control_zone *rows = mem_zero(CONTROL_PAGE, sizeof(*rows));
+	struct control_zone *rows = mem_new(CONTROL_PAGE * sizeof(*rows));
 	size_t zone_count;
 	enum err e = ERR_OK;
 
@@ -291,14 +318,21 @@ static enum err count_states(struct daemon *d, struct control_status *out)
 	zone_count = ((const struct applied *)atomic_load(&d->applied))->zone_count;
 	for (size_t at = 0; at < zone_count && e == ERR_OK; at += CONTROL_PAGE) {
 		size_t take = zone_count - at < CONTROL_PAGE ? zone_count - at : CONTROL_PAGE;
-		e = page_fill(d, at, take, true, rows);
+		e = page_fill(d, at, take, what, rows);
 		for (size_t i = 0; e == ERR_OK && i < take; i++) {
-			out->zones_by_state[rows[i].state]++;
+			visit(self, &rows[i]);
 		}
 	}
 	pthread_rwlock_unlock(&d->apply_lock);
 	free(rows);
 	return e;
+}
+
+static void count_state(void *self, const struct control_zone *row)
+{
+	struct control_status *out = self;
+
+	out->zones_by_state[row->state]++;
 }
 
 static void sum_counts(const struct daemon *d, struct control_status *out)
@@ -343,73 +377,7 @@ static enum err ops_status(void *self, struct control_status *out)
 	out->nodes = stats.pool.nodes;
 	out->memory_bytes = stats.pool.mapped_bytes;
 	sum_counts(d, out);
-	return count_states(d, out);
-}
-
-/* ---- export ---- */
-
-struct export
-{
-	bool (*put)(void *to, struct bytes text);
-	void *to;
-	struct writer text;
-	struct rr_scratch scratch;
-};
-
-static enum err export_rr(struct export *x, const struct rr *rr)
-{
-	x->text.len = 0;
-	if (!rr_print(rr, &x->text)) {
-		return ERR_TEXT;
-	}
-	return x->put(x->to, writer_bytes(&x->text)) ? ERR_OK : ERR_STOPPING;
-}
-
-static enum err export_set(struct export *x, struct name owner, const struct rrset *set)
-{
-	struct rrset_reader reader = rrset_read(set);
-	struct rr rr = { .owner = owner, .type = set->type, .class = CLASS_IN, .ttl = set->ttl };
-
-	while (rrset_next(&reader, &x->scratch, &rr.rdata)) {
-		TRY(export_rr(x, &rr));
-	}
-	return ERR_OK;
-}
-
-static enum err export_all(struct export *x, const struct snapshot *snap)
-{
-	struct snapshot_cursor cursor;
-	struct rrset set;
-	struct rr soa;
-
-	snapshot_soa(snap, &x->scratch, &soa);
-	TRY(export_rr(x, &soa));
-	snapshot_cursor_init(&cursor, snap);
-	while (snapshot_cursor_next(&cursor, &set)) {
-		TRY(export_set(x, name_of(&cursor.owner), &set));
-	}
-	return ERR_OK;
-}
-
-static enum err ops_zone_export(void *self, struct name name,
-                                bool (*put)(void *to, struct bytes text), void *to)
-{
-	struct zone_job *j;
-	struct export *x;
-	uint8_t *buffer;
-	enum err e;
-
-	TRY(zone_act(self, name, ACT_VERSION, &j));
-	buffer = mem_new(EXPORT_BUFFER_BYTES);
-	x = mem_zero(1, sizeof(*x));
-	x->put = put;
-	x->to = to;
-	x->text = writer_of(buffer, EXPORT_BUFFER_BYTES);
-	e = export_all(x, j->version);
-	free(x);
-	free(buffer);
-	job_release(&j->job);
-	return e;
+	return ops_each_zone(d, PAGE_STATES, count_state, out);
 }
 
 /* ---- the daemon itself ---- */
@@ -436,6 +404,11 @@ void daemon_control_ops(struct daemon *d, struct control_ops *out)
 		.zone_refresh = ops_zone_refresh,
 		.zone_retransfer = ops_zone_retransfer,
 		.zone_export = ops_zone_export,
+		.zone_history = ops_zone_history,
+		.zone_diff = ops_zone_diff,
+		.zone_act = ops_zone_act,
+		.store_stats = ops_store_stats,
+		.store_check = ops_store_check,
 		.reload = ops_reload,
 		.stop = ops_stop,
 	};

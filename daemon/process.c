@@ -137,7 +137,7 @@ void process_notify(const char *state)
 
 /* ---- a look at the database by somebody who may die of it ---- */
 
-static unsigned check_limit_s(const char *path)
+unsigned process_check_limit_s(const char *path)
 {
 	char file[PATH_MAX];
 	struct stat st = { 0 };
@@ -157,7 +157,7 @@ int process_database_checker(const char *path)
 	(void)setrlimit(RLIMIT_CORE, &no_core); /* as large as the database */
 	sigemptyset(&none);
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
-	alarm(check_limit_s(path));
+	alarm(process_check_limit_s(path));
 	e = journal_lmdb_check(path);
 	if (e == ERR_OK) {
 		return EXIT_SUCCESS;
@@ -165,19 +165,8 @@ int process_database_checker(const char *path)
 	return e == ERR_STORE_CORRUPT ? CHECK_STATUS_DAMAGED : EXIT_FAILURE;
 }
 
-/* Only signals that the database can be the cause of count against it. */
-static enum err check_verdict(int status)
+bool process_died_of_damage(int status)
 {
-	if (WIFEXITED(status)) {
-		switch (WEXITSTATUS(status)) {
-		case EXIT_SUCCESS:
-			return ERR_OK;
-		case CHECK_STATUS_DAMAGED:
-			return ERR_STORE_CORRUPT;
-		default:
-			return ERR_SYSTEM;
-		}
-	}
 	switch (WIFSIGNALED(status) ? WTERMSIG(status) : 0) {
 	case SIGABRT:
 	case SIGALRM:
@@ -185,6 +174,21 @@ static enum err check_verdict(int status)
 	case SIGFPE:
 	case SIGILL:
 	case SIGSEGV:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum err check_verdict(int status)
+{
+	if (!WIFEXITED(status)) {
+		return process_died_of_damage(status) ? ERR_STORE_CORRUPT : ERR_SYSTEM;
+	}
+	switch (WEXITSTATUS(status)) {
+	case EXIT_SUCCESS:
+		return ERR_OK;
+	case CHECK_STATUS_DAMAGED:
 		return ERR_STORE_CORRUPT;
 	default:
 		return ERR_SYSTEM;
@@ -201,7 +205,7 @@ enum err process_check_database(void *self, const char *path)
 
 	(void)self;
 	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%llu",
-	         (unsigned long long)check_limit_s(path) * 1000000ULL);
+	         (unsigned long long)process_check_limit_s(path) * 1000000ULL);
 	process_notify(text);
 	if (posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ) != 0) {
 		return ERR_SYSTEM;

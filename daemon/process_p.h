@@ -19,6 +19,12 @@ void process_raise_limits(void);
  * else it says is no judgement about the database. */
 MUST_USE enum err process_check_database(void *self, const char *path);
 
+/* Seconds that reading all of a database may take. */
+unsigned process_check_limit_s(const char *path);
+
+/* True for the wait(2) status of a process that a signal ended of which damage can be the cause. */
+bool process_died_of_damage(int status);
+
 /* What that other process does. Returns its exit status. */
 int process_database_checker(const char *path);
 

@@ -9,7 +9,7 @@
 #include "tests/control/control_fixture.h"
 #include "tests/test.h"
 
-#define WORDS_MAX 8
+#define WORDS_MAX 12
 
 struct run {
 	int status;
@@ -68,14 +68,28 @@ static bool begins(const char *text, const char *with)
 	return with[0] == '\0' ? text[0] == '\0' : strncmp(text, with, strlen(with)) == 0;
 }
 
+struct exit_case {
+	const char *words;
+	int status;
+	const char *out; /* how it begins */
+	const char *err;
+};
+
+static void expect_exits(const struct fake_daemon *d, const struct exit_case *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct run r = ctl(d, cases[i].words);
+
+		cr_expect(eq(int, r.status, cases[i].status), "%s: %s", cases[i].words, r.err);
+		cr_expect(begins(r.out, cases[i].out), "%s: %s", cases[i].words, r.out);
+		cr_expect(begins(r.err, cases[i].err), "%s: %s", cases[i].words, r.err);
+		run_fini(&r);
+	}
+}
+
 TEST(axfarmctl, exits_with_what_the_answer_is)
 {
-	static const struct {
-		const char *words;
-		int status;
-		const char *out; /* how it begins */
-		const char *err;
-	} cases[] = {
+	static const struct exit_case cases[] = {
 		{ "status", 0, "axfarmd     0.1.0, started ", "" },
 		{ "zone list", 0, "ZONE  ", "" },
 		{ "zone list --state ok", 0, "ZONE  ", "" },
@@ -93,7 +107,7 @@ TEST(axfarmctl, exits_with_what_the_answer_is)
 		  "axfarmctl: none.example: there is no such zone\n" },
 		{ "zone export zone1.example", 0, "abcdefghijklmnopqrstuvwabc", "" },
 		{ "zone export none.example", 1, "",
-		  "axfarmctl: none.example: there is no such zone, or nothing of it is served\n" },
+		  "axfarmctl: none.example: there is no such zone\n" },
 		{ "reload", 0, "reloaded: 10 zones, 3 added, 2 removed, 1 changed\n", "" },
 		{ "stop", 0, "the daemon is stopping\n", "" },
 		{ "--version", 0, "axfarmctl " AXFARM_VERSION "\n", "" },
@@ -114,18 +128,63 @@ TEST(axfarmctl, exits_with_what_the_answer_is)
 	struct fake_daemon d = { .zones = 10, .export_bytes = 100 };
 
 	fake_start(&d);
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct run r = ctl(&d, cases[i].words);
-
-		cr_expect(eq(int, r.status, cases[i].status), "%s: %s", cases[i].words, r.err);
-		cr_expect(begins(r.out, cases[i].out), "%s: %s", cases[i].words, r.out);
-		cr_expect(begins(r.err, cases[i].err), "%s: %s", cases[i].words, r.err);
-		run_fini(&r);
-	}
+	expect_exits(&d, cases, ARRAY_LEN(cases));
 	fake_stop(&d);
 	cr_expect(eq(uint, d.refreshes, 1));
 	cr_expect(eq(uint, d.retransfers, 1));
 	cr_expect(eq(uint, d.stops, 1));
+}
+
+TEST(axfarmctl, exits_with_what_versions_are)
+{
+	static const struct exit_case cases[] = {
+		{ "zone show zone1.example", 0, "abcdefghijklmnopqrstuvwabc", "" },
+		{ "zone show zone1.example --serial 42", 0, "version 42\n", "" },
+		{ "zone show zone1.example --serial held", 0, "version 4294967283\n", "" },
+		{ "zone show zone1.example --serial 43", 1, "",
+		  "axfarmctl: zone1.example: serial 43 is not kept; kept are 4294967291, 42\n" },
+		{ "zone show zone1.example --serial a&b", 1, "", "axfarmctl: zone1.example: " },
+		{ "zone history none.example", 1, "", "axfarmctl: none.example: " },
+		{ "zone diff zone1.example 42 current", 1, "-42\n+4294967291\n", "" },
+		{ "zone diff zone1.example 42 42", 0, "", "" },
+		{ "zone diff zone1.example 42 43", 2, "",
+		  "axfarmctl: zone1.example: serial 43 is" },
+		{ "zone diff none.example 42 43", 2, "", "axfarmctl: none.example: there is no " },
+		{ "zone diff a..b 42 43", 2, "", "axfarmctl: a..b: " },
+		{ "zone diff zone1.example 42", 2, "",
+		  "axfarmctl: zone diff takes a name and two versions" },
+		{ "zone rollback zone1.example 42 --same-serial", 0,
+		  "zone1.example.: rolled back; serves serial 4294967291 (the primary's "
+		  "4294967281); "
+		  "serial 4294967283 is held: lost too many of its records\n",
+		  "" },
+		{ "zone rollback zone1.example 43", 1, "",
+		  "axfarmctl: zone1.example: serial 43 is" },
+		{ "zone rollback zone1.example", 2, "",
+		  "axfarmctl: zone rollback takes a name and a serial" },
+		{ "zone pin zone1.example", 0, "zone1.example.: pinned; serves ", "" },
+		{ "zone release zone1.example", 0, "zone1.example.: released; ", "" },
+		{ "zone accept zone1.example", 0, "zone1.example.: accepted; ", "" },
+		{ "zone reject zone1.example", 0, "zone1.example.: rejected; ", "" },
+		{ "zone reject zone1.example zone2.example", 1, "zone1.example.: rejected; ",
+		  "axfarmctl: zone2.example: nothing is held\n" },
+		{ "zone held a", 2, "", "axfarmctl: zone held takes no names: a" },
+		{ "store stats", 0, "zones         10, with 20 versions\n", "" },
+		{ "store check", 0, "clean: all of it\n", "" },
+		{ "store", 2, "", "axfarmctl: store needs stats or check" },
+		{ "store check now", 2, "", "axfarmctl: this is one word too many: now" },
+		{ "zone status a --serial 4", 2, "",
+		  "axfarmctl: --serial goes with zone show only" },
+		{ "zone pin a --same-serial", 2, "", "axfarmctl: --same-serial goes with zone " },
+		{ "store stats --offline", 2, "", "axfarmctl: --offline goes with store check" },
+	};
+	struct fake_daemon d = { .zones = 10,
+		                 .export_bytes = 100,
+		                 .check_lines = "clean: all of it\n" };
+
+	fake_start(&d);
+	expect_exits(&d, cases, ARRAY_LEN(cases));
+	fake_stop(&d);
 }
 
 TEST(axfarmctl, lists_more_zones_than_a_page)
@@ -154,6 +213,75 @@ TEST(axfarmctl, lists_more_zones_than_a_page)
 	json_decref(all);
 	run_fini(&r);
 	fake_stop(&d);
+}
+
+TEST(axfarmctl, shows_versions)
+{
+	struct fake_daemon d = { .zones = 400 };
+	struct run r;
+	json_t *all;
+
+	fake_start(&d);
+	r = ctl(&d, "zone status zone1.example");
+	cr_expect(strstr(r.out, "  serial      4294967291\n  primary's   4294967281\n") != NULL,
+	          "%s", r.out);
+	cr_expect(strstr(r.out, "  pinned      yes\n  held        serial 4294967283: lost too many "
+	                        "of its records\n") != NULL,
+	          "%s", r.out);
+	cr_expect(strstr(r.out, "  versions    3\n") != NULL, "%s", r.out);
+	run_fini(&r);
+	r = ctl(&d, "zone history zone1.example");
+	cr_expect(eq(int, r.status, 0));
+	cr_expect(begins(r.out,
+	                 "    SERIAL  STATE                                PRIMARY'S  RECORDS  "
+	                 "ADDED  DELETED  BY        RECEIVED"),
+	          "%s", r.out);
+	cr_expect(strstr(r.out, "\n4294967283  held: lost too many of its records  4294967283  "
+	                        "      2      0       10  AXFR ") != NULL,
+	          "%s", r.out);
+	cr_expect(strstr(r.out, "\n4294967291  served ") != NULL, "%s", r.out);
+	run_fini(&r);
+	r = ctl(&d, "zone held");
+	cr_expect(begins(r.out, "ZONE            WHY                                 HELD  "), "%s",
+	          r.out);
+	cr_expect(strstr(r.out, "\nzone1.example.  lost too many of its records  4294967283  ") !=
+	                  NULL,
+	          "%s", r.out);
+	run_fini(&r);
+	r = ctl(&d, "zone held --json");
+	all = json_loads(r.out, 0, NULL);
+	cr_expect(eq(sz, json_array_size(json_object_get(all, "zones")), 1));
+	json_decref(all);
+	run_fini(&r);
+	fake_stop(&d);
+}
+
+TEST(axfarmctl, tells_what_a_check_found)
+{
+	static const struct {
+		const char *lines;
+		enum err end;
+		int status;
+	} cases[] = {
+		{ "clean: 1 node\n", ERR_OK, 0 },
+		{ "node 3: wrong\ndamaged: 1 finding\n", ERR_OK, 1 },
+		{ "clean: no, there is more\nthe daemon\n", ERR_OK, 2 },
+		{ "clean: 1 node\n", ERR_STOPPING, 2 },
+		{ NULL, ERR_OK, 2 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fake_daemon d = { .zones = 1,
+			                 .check_lines = cases[i].lines,
+			                 .check_end = cases[i].end };
+		struct run r;
+
+		fake_start(&d);
+		r = ctl(&d, "store check");
+		cr_expect(eq(int, r.status, cases[i].status), "%s", cases[i].lines);
+		run_fini(&r);
+		fake_stop(&d);
+	}
 }
 
 TEST(axfarmctl, speaks_json_in_failure_too)
@@ -188,7 +316,7 @@ TEST(axfarmctl, an_export_that_is_cut_short_is_a_failure)
 	fake_start(&d);
 	r = ctl(&d, "zone export zone1.example");
 	cr_expect(eq(int, r.status, 1));
-	cr_expect(eq(str, r.err, "axfarmctl: zone1.example: the zone file is cut short\n"));
+	cr_expect(eq(str, r.err, "axfarmctl: zone1.example: the answer is cut short\n"));
 	run_fini(&r);
 	fake_stop(&d);
 }

@@ -9,6 +9,29 @@
 
 #include "tests/test.h"
 
+static const struct control_version versions[] = {
+	{ .kind = CONTROL_VERSION_ASIDE,
+	  .why = CONTROL_HOLD_SHRUNK,
+	  .serial = FAKE_SOURCE + 2,
+	  .source_serial = FAKE_SOURCE + 2,
+	  .received_at_s = FAKE_NOW_S - 30,
+	  .records = 2,
+	  .deleted = 10 },
+	{ .kind = CONTROL_VERSION_SERVED,
+	  .origin = CONTROL_BY_ROLLBACK,
+	  .serial = 4294967291U,
+	  .source_serial = FAKE_SOURCE,
+	  .received_at_s = FAKE_NOW_S - 90,
+	  .records = 12,
+	  .added = 1 },
+	{ .kind = CONTROL_VERSION_OLDER,
+	  .origin = CONTROL_BY_IXFR,
+	  .serial = 42,
+	  .source_serial = 42,
+	  .received_at_s = FAKE_NOW_S - 9000,
+	  .records = 11 },
+};
+
 void fake_zone(const struct fake_daemon *d, size_t i, struct control_zone *out)
 {
 	char text[64] = "0/25.2.0.192.in-addr.arpa";
@@ -25,6 +48,16 @@ void fake_zone(const struct fake_daemon *d, size_t i, struct control_zone *out)
 	}
 	out->served = true;
 	out->serial = (uint32_t)(4294967290U + i);
+	out->source_serial = out->serial;
+	out->versions = 1;
+	if (i == FAKE_HELD) {
+		out->source_serial = FAKE_SOURCE;
+		out->pinned = true;
+		out->held = CONTROL_HOLD_SHRUNK;
+		out->held_serial = FAKE_SOURCE + 2;
+		out->held_received_at_s = FAKE_NOW_S - 30;
+		out->versions = ARRAY_LEN(versions);
+	}
 	memset(out->root.octets, 0xab, sizeof(out->root.octets));
 	out->records = 12;
 	out->bytes = 3456;
@@ -123,14 +156,48 @@ char fake_export_octet(size_t pos)
 	return pos % 60 == 59 ? '\n' : (char)('a' + pos % 23);
 }
 
-static enum err op_export(void *self, struct name name, bool (*put)(void *to, struct bytes text),
-                          void *to)
+/* Which of the versions; its number, or that of all if there is none. */
+static size_t find_version(const struct control_pick *pick, char *why)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(versions) &&
+	       !(pick->kind == CONTROL_PICK_SERIAL ? versions[i].serial == pick->serial
+	         : pick->kind == CONTROL_PICK_CURRENT
+	                 ? versions[i].kind == CONTROL_VERSION_SERVED
+	                 : versions[i].kind == CONTROL_VERSION_ASIDE)) {
+		i++;
+	}
+	if (i == ARRAY_LEN(versions)) {
+		snprintf(why, CONTROL_REASON_MAX, "serial %u is not kept; kept are 4294967291, 42",
+		         pick->serial);
+	}
+	return i;
+}
+
+static enum err op_export(void *self, struct name name, const struct control_pick *pick,
+                          const struct control_sink *sink)
 {
 	struct fake_daemon *d = self;
 	size_t i;
 
-	if (!find(d, name, &i) || i == 0) {
+	if (!find(d, name, &i)) {
 		return ERR_NOT_FOUND;
+	}
+	if (i == 0) {
+		snprintf(sink->why, CONTROL_REASON_MAX, "nothing of the zone is served");
+		return ERR_NOT_FOUND;
+	}
+	i = find_version(pick, sink->why);
+	if (i == ARRAY_LEN(versions)) {
+		return ERR_NOT_FOUND;
+	}
+	if (versions[i].kind != CONTROL_VERSION_SERVED) {
+		char text[64];
+		int len = snprintf(text, sizeof(text), "version %u\n", versions[i].serial);
+
+		sink->put(sink->to, bytes_of(text, (size_t)len));
+		return ERR_OK;
 	}
 	for (size_t pos = 0; pos < d->export_bytes;) {
 		char piece[977];
@@ -139,12 +206,103 @@ static enum err op_export(void *self, struct name name, bool (*put)(void *to, st
 		while (len < sizeof(piece) && pos < d->export_bytes) {
 			piece[len++] = fake_export_octet(pos++);
 		}
-		if (!put(to, bytes_of(piece, len))) {
+		if (!sink->put(sink->to, bytes_of(piece, len))) {
 			d->export_stopped = true;
 			return ERR_OK;
 		}
 	}
 	return d->export_end;
+}
+
+static enum err op_history(void *self, struct name name, struct control_version *out, size_t cap,
+                           size_t *count)
+{
+	size_t i;
+
+	if (!find(self, name, &i)) {
+		return ERR_NOT_FOUND;
+	}
+	*count = i == FAKE_HELD ? ARRAY_LEN(versions) : 0;
+	cr_assert(cap >= ARRAY_LEN(versions));
+	for (size_t v = 0; v < *count; v++) {
+		out[v] = versions[v];
+	}
+	return ERR_OK;
+}
+
+static enum err op_diff(void *self, struct name name, const struct control_pick pick[2],
+                        const struct control_sink *sink)
+{
+	size_t i, a, b;
+	char text[64];
+	int len;
+
+	if (!find(self, name, &i)) {
+		return ERR_NOT_FOUND;
+	}
+	a = find_version(&pick[0], sink->why);
+	b = find_version(&pick[1], sink->why);
+	if (a == ARRAY_LEN(versions) || b == ARRAY_LEN(versions)) {
+		return ERR_NOT_FOUND;
+	}
+	len = a == b ? 0
+	             : snprintf(text, sizeof(text), "-%u\n+%u\n", versions[a].serial,
+	                        versions[b].serial);
+	sink->put(sink->to, bytes_of(text, (size_t)len));
+	return ERR_OK;
+}
+
+static enum err op_act(void *self, struct name name, const struct control_version_act *act,
+                       char why[CONTROL_REASON_MAX])
+{
+	struct control_pick pick = { CONTROL_PICK_SERIAL, act->serial };
+	struct fake_daemon *d = self;
+	size_t i;
+
+	if (!find(d, name, &i)) {
+		return ERR_NOT_FOUND;
+	}
+	if (i != FAKE_HELD) {
+		snprintf(why, CONTROL_REASON_MAX, "nothing is held");
+		return ERR_NOT_FOUND;
+	}
+	if (act->act == CONTROL_ROLLBACK && find_version(&pick, why) == ARRAY_LEN(versions)) {
+		return ERR_NOT_FOUND;
+	}
+	d->act = *act;
+	atomic_fetch_add(&d->acts, 1);
+	return ERR_OK;
+}
+
+static enum err op_store_stats(void *self, struct control_store *out)
+{
+	struct fake_daemon *d = self;
+
+	*out = (struct control_store){ .zones = d->zones,
+		                       .versions = 2 * d->zones,
+		                       .nodes = 7,
+		                       .bodies = 9,
+		                       .node_bytes = 1000,
+		                       .body_bytes = 500,
+		                       .snapshot_bytes = 548,
+		                       .wire_bytes = 5120,
+		                       .commits = 100,
+		                       .updates = 300 };
+	for (unsigned i = 0; i < 100; i++) {
+		durations_add(&out->wait, (i < 95 ? 1 : 8) * NS_PER_MS);
+	}
+	return ERR_OK;
+}
+
+static enum err op_store_check(void *self, const struct control_sink *sink)
+{
+	struct fake_daemon *d = self;
+
+	if (d->check_lines == NULL) {
+		return ERR_DISK;
+	}
+	sink->put(sink->to, bytes_str(d->check_lines));
+	return d->check_end;
 }
 
 static enum err op_reload(void *self, struct control_reload *out, char *why, size_t why_cap)
@@ -180,9 +338,20 @@ void fake_start(struct fake_daemon *d)
 	char why[CONTROL_WHY_MAX] = "";
 	enum err e;
 
-	d->ops = (struct control_ops){ d,           op_status,  op_zone_page,
-		                       op_zone_get, op_refresh, op_retransfer,
-		                       op_export,   op_reload,  op_stop };
+	d->ops = (struct control_ops){ .self = d,
+		                       .status = op_status,
+		                       .zone_page = op_zone_page,
+		                       .zone_get = op_zone_get,
+		                       .zone_refresh = op_refresh,
+		                       .zone_retransfer = op_retransfer,
+		                       .zone_export = op_export,
+		                       .zone_history = op_history,
+		                       .zone_diff = op_diff,
+		                       .zone_act = op_act,
+		                       .store_stats = op_store_stats,
+		                       .store_check = op_store_check,
+		                       .reload = op_reload,
+		                       .stop = op_stop };
 	d->events.env = env_system();
 	d->events.write_fn = write_nothing;
 	snprintf(d->folder, sizeof(d->folder), "/tmp/axfarm-test-XXXXXX");

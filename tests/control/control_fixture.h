@@ -10,7 +10,9 @@
 #include "control/control.h"
 #include "control/ctl_p.h"
 
-#define FAKE_NOW_S 1800000000 /* 2027-01-15T08:00:00Z */
+#define FAKE_NOW_S  1800000000 /* 2027-01-15T08:00:00Z */
+#define FAKE_HELD   1          /* the zone with versions: held, served and older */
+#define FAKE_SOURCE 4294967281U
 
 struct fake_daemon {
 	struct control_ops ops;
@@ -26,7 +28,11 @@ struct fake_daemon {
 	size_t export_bytes;
 	enum err export_end; /* after those */
 	enum err reload;
+	const char *check_lines;
+	enum err check_end;
 
+	struct control_version_act act; /* the last */
+	_Atomic unsigned acts;
 	_Atomic unsigned refreshes, retransfers, stops, reloads;
 	_Atomic bool export_stopped; /* put() said so */
 };

@@ -23,13 +23,37 @@ TEST(json, tells_a_zone)
 	expect_text(
 		json_of_zone(&z),
 		"{\"name\":\"zone3.example.\",\"state\":\"failing\",\"serial\":4294967293,"
-		"\"root\":\"abababababababababababababababab\",\"records\":12,\"bytes\":3456,"
+		"\"source_serial\":4294967293,\"root\":\"abababababababababababababababab\","
+		"\"records\":12,\"bytes\":3456,"
 		"\"primary\":\"192.0.2.1@53\",\"received_by\":\"AXFR\","
 		"\"received_at\":\"2027-01-15T07:58:30Z\",\"refreshed_at\":null,"
 		"\"refresh_at\":\"2027-01-15T09:00:00Z\",\"expire_at\":\"2027-01-22T08:00:00Z\","
 		"\"failing_since\":\"2027-01-15T07:55:00Z\",\"last_error\":{\"code\":"
 		"\"tsig-badsig\",\"text\":\"TSIG signature does not verify (BADSIG)\","
-		"\"primary\":\"192.0.2.1@53\",\"at\":\"2027-01-15T07:59:55Z\"}}");
+		"\"primary\":\"192.0.2.1@53\",\"at\":\"2027-01-15T07:59:55Z\"},"
+		"\"pinned\":false,\"held\":null,\"versions\":1}");
+}
+
+TEST(json, tells_what_is_held)
+{
+	static const char *const whys[] = { "pinned", "rejected", "no-ns",
+		                            "shrunk", "zonemd",   "limit" };
+	char *text;
+
+	for (unsigned i = 0; i < ARRAY_LEN(whys); i++) {
+		struct control_zone z;
+		char want[128];
+
+		fake_zone(NULL, FAKE_HELD, &z);
+		z.held = (enum control_hold)(CONTROL_HOLD_NONE + 1 + i);
+		snprintf(want, sizeof(want),
+		         "\"pinned\":true,\"held\":{\"why\":\"%s\",\"serial\":4294967283,"
+		         "\"received_at\":\"2027-01-15T07:59:30Z\"},\"versions\":3}",
+		         whys[i]);
+		text = json_of_zone(&z);
+		cr_expect(strstr(text, want) != NULL, "%s", text);
+		free(text);
+	}
 }
 
 TEST(json, tells_a_zone_of_which_nothing_is_known)
@@ -40,10 +64,11 @@ TEST(json, tells_a_zone_of_which_nothing_is_known)
 	z.refresh_at_s = 0;
 	expect_text(json_of_zone(&z),
 	            "{\"name\":\"0/25.2.0.192.in-addr.arpa.\",\"state\":\"new\",\"serial\":null,"
-	            "\"root\":null,\"records\":null,\"bytes\":null,\"primary\":null,"
+	            "\"source_serial\":null,\"root\":null,\"records\":null,\"bytes\":null,"
+	            "\"primary\":null,"
 	            "\"received_by\":null,\"received_at\":null,\"refreshed_at\":null,"
 	            "\"refresh_at\":null,\"expire_at\":null,\"failing_since\":null,"
-	            "\"last_error\":null}");
+	            "\"last_error\":null,\"pinned\":false,\"held\":null,\"versions\":0}");
 }
 
 /* The longest name, every octet of it escaped twice, in a zone with everything. */

@@ -21,6 +21,7 @@ import lifecycle    # noqa: F401  (registers its scenarios)
 import peers
 import streams    # noqa: F401  (registers its scenarios)
 import stress    # noqa: F401  (registers its scenarios)
+import versions    # noqa: F401  (registers its scenarios)
 import zones
 from harness import Failure, scenario
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * tests/control/http_export_test.c — zone files through the socket. */
+ * tests/control/http_stream_test.c — zone files through the socket. */
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #define TARGET "/v1/zones/zone1.example/export"
 
-TEST(http_export, sends_zone_files_of_any_size)
+TEST(http_stream, sends_zone_files_of_any_size)
 {
 	static const size_t sizes[] = { 0, 1, 976, 977, 65536, 65537, 3000000 };
 
@@ -29,7 +29,7 @@ TEST(http_export, sends_zone_files_of_any_size)
 	}
 }
 
-TEST(http_export, tells_failures_as_far_as_it_can)
+TEST(http_stream, tells_failures_as_far_as_it_can)
 {
 	struct fake_daemon d = { .zones = 2, .export_end = ERR_STOPPING };
 	char *body;
@@ -45,7 +45,7 @@ TEST(http_export, tells_failures_as_far_as_it_can)
 	fake_stop(&d);
 }
 
-TEST(http_export, stops_when_nobody_reads)
+TEST(http_stream, stops_when_nobody_reads)
 {
 	struct fake_daemon d = { .zones = 2, .export_bytes = 1ULL << 40 };
 	struct ctl_call call;
@@ -61,7 +61,7 @@ TEST(http_export, stops_when_nobody_reads)
 	fake_stop(&d);
 }
 
-TEST(http_export, stopping_does_not_wait_for_a_reader_that_sleeps)
+TEST(http_stream, stopping_does_not_wait_for_a_reader_that_sleeps)
 {
 	struct fake_daemon d = { .zones = 2, .export_bytes = 1ULL << 40 };
 	struct ctl_call call;
