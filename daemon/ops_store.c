@@ -110,8 +110,8 @@ static void refs_job_free(struct shard_job *job)
 	free(j);
 }
 
-/* Adds references to all versions of those of the zones that are the shard's. */
-static enum err collect(struct daemon *d, unsigned shard, struct zone *const *zones, size_t count,
+/* Adds references to all versions of those of the zones (places in the store) that are the shard's. */
+static enum err collect(struct daemon *d, unsigned shard, const uint32_t *zones, size_t count,
                         struct refs *out)
 {
 	struct refs_job *j = mem_zero(1, sizeof(*j));
@@ -119,8 +119,9 @@ static enum err collect(struct daemon *d, unsigned shard, struct zone *const *zo
 
 	job_init(&j->job, refs_job_run, refs_job_free);
 	for (size_t i = 0; i < count; i++) {
-		if (zone_shard(zones[i]) == shard) {
-			j->zones[j->count++] = zones[i];
+		struct zone *zone = store_zone_at(d->store, zones[i]);
+		if (zone_shard(zone) == shard) {
+			j->zones[j->count++] = zone;
 		}
 	}
 	e = job_send(&j->job, &d->shards[shard]);
