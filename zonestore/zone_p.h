@@ -9,6 +9,7 @@
 
 #include "base/addr.h"
 #include "zonestore/heap_p.h"
+#include "zonestore/node_p.h"
 #include "zonestore/store.h"
 
 struct versions;
@@ -34,8 +35,9 @@ struct zone {
 	_Atomic(struct versions *) more; /* what else is kept (versions_p.h); NULL: nothing */
 	_Atomic(const void *) policy;
 	_Atomic uint32_t newest; /* place: served, durable; owner and loaders write */
-	uint32_t note_next;      /* place: in a list of notes */
-	uint32_t failure;        /* place of a struct zone_failure */
+	_Atomic uint32_t root; /* place of its tree, to be fetched with it; nothing is read there */
+	uint32_t note_next;    /* place: in a list of notes */
+	uint32_t failure;      /* place of a struct zone_failure */
 	uint32_t refreshed_at_s; /* timers: owner writes, under queue.lock */
 	uint32_t refresh_at_s;
 	uint32_t expire_at_s;
@@ -66,5 +68,11 @@ static inline struct snapshot *zone_served(const struct zone *zone)
 /* Has readers see another version; who sees the place sees the tree. */
 static inline void zone_set_newest(struct zone *zone, const struct snapshot *snap)
 {
+	struct node_handle roots[2] = { 0 };
+
+	if (snap != NULL) {
+		snapshot_roots(snap, roots);
+	}
+	atomic_store_explicit(&zone->root, roots[0].n, memory_order_relaxed);
 	atomic_store_explicit(&zone->newest, heap_place(snap), memory_order_release);
 }
