@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 struct arena_block {
 	struct arena_block *next;
@@ -36,6 +37,30 @@ void *mem_grow(void *at, size_t len)
 	return mem_or_abort(realloc(at, len == 0 ? 1 : len));
 }
 
+void *mem_large_new(size_t len)
+{
+	void *at;
+
+	if (len < ARENA_LARGE_BYTES) {
+		return mem_new(len);
+	}
+	at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED) {
+		return mem_or_abort(NULL);
+	}
+	(void)madvise(at, len, MADV_HUGEPAGE); /* without, it is only slower */
+	return at;
+}
+
+void mem_large_free(void *at, size_t len)
+{
+	if (len < ARENA_LARGE_BYTES) {
+		free(at);
+	} else if (at != NULL) {
+		munmap(at, len);
+	}
+}
+
 void arena_init(struct arena *a, size_t budget_bytes)
 {
 	*a = (struct arena){ .budget_bytes = budget_bytes };
@@ -48,7 +73,7 @@ static void arena_drop(struct arena *a, struct arena_block *keep)
 	while (b != NULL) {
 		struct arena_block *next = b->next;
 		if (b != keep) {
-			free(b);
+			mem_large_free(b, sizeof(*b) + b->len);
 		}
 		b = next;
 	}
@@ -89,7 +114,8 @@ void arena_reset(struct arena *a)
 
 static bool arena_more(struct arena *a, size_t len)
 {
-	size_t want = len > ARENA_BLOCK_BYTES ? len : ARENA_BLOCK_BYTES;
+	size_t step = a->used_bytes < ARENA_LARGE_FROM ? ARENA_BLOCK_BYTES : ARENA_LARGE_BYTES;
+	size_t want = len > step ? len : step;
 	struct arena_block *b;
 
 	assert(a->used_bytes <= a->budget_bytes);
@@ -99,7 +125,7 @@ static bool arena_more(struct arena *a, size_t len)
 	if (want > a->budget_bytes - a->used_bytes) {
 		return false;
 	}
-	b = mem_new(sizeof(*b) + want);
+	b = mem_large_new(sizeof(*b) + want);
 	b->next = a->blocks;
 	b->len = want;
 	a->blocks = b;

@@ -12,6 +12,8 @@
 #include "base/bytes.h"
 
 #define ARENA_BLOCK_BYTES (64U * 1024)
+#define ARENA_LARGE_FROM  (4U << 20)           /* an arena of that size grows by more at a time: */
+#define ARENA_LARGE_BYTES ((2U << 20) - 4096U) /* nearly a large page */
 
 struct arena_block;
 
@@ -37,6 +39,11 @@ void *arena_take(struct arena *a, size_t len);
 
 /* Copies `b` into the arena, unaligned and dense. NULL if the budget does not allow it. */
 uint8_t *arena_copy(struct arena *a, struct bytes b);
+
+/* Memory for what is large, touched all over and soon given back: on large pages where the system
+ * has them. `len` is the same for both. Aborts instead of returning NULL. */
+void *mem_large_new(size_t len);
+void mem_large_free(void *at, size_t len); /* NULL is a no-op */
 
 /* malloc, calloc and realloc that abort instead of returning NULL, for what has a bound elsewhere.
  */

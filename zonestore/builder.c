@@ -318,7 +318,8 @@ enum err builder_delete(struct builder *b, const struct rr *rr)
 static enum err side_merge(struct builder *b, struct side *s, struct node_handle old,
                            struct node_handle *out)
 {
-	struct change_slot *slots = mem_new(2 * s->late_count * sizeof(*slots));
+	size_t slots_len = 2 * s->late_count * sizeof(struct change_slot);
+	struct change_slot *slots = mem_large_new(slots_len);
 	size_t count = 0;
 	enum err e;
 
@@ -328,7 +329,7 @@ static enum err side_merge(struct builder *b, struct side *s, struct node_handle
 	assert(count == s->late_count);
 	changes_sort(slots, slots + count, count);
 	e = tree_merge(&b->maker, old, slots, count, out);
-	free(slots);
+	mem_large_free(slots, slots_len);
 	return e;
 }
 

@@ -124,3 +124,39 @@ TEST(arena, mem_never_returns_null_for_nothing)
 	free(b);
 	free(c);
 }
+
+/* Large blocks are handed out and given back like small ones. */
+TEST(arena, grows_by_large_blocks_once_it_is_large)
+{
+	struct arena a;
+	uint8_t *last = NULL;
+
+	arena_init(&a, (size_t)64 << 20);
+	for (unsigned round = 0; round < 3; round++) {
+		size_t pieces = 0;
+		while ((last = arena_take(&a, 1000)) != NULL) {
+			memset(last, (int)pieces, 1000);
+			pieces++;
+		}
+		cr_expect(pieces > ((size_t)64 << 20) / 1010, "took %zu", pieces);
+		cr_expect(a.used_bytes <= (size_t)64 << 20);
+		arena_reset(&a);
+		cr_expect(a.used_bytes <= ARENA_BLOCK_BYTES);
+	}
+	arena_fini(&a);
+}
+
+TEST(arena, large_memory_can_be_used_to_its_end)
+{
+	static const size_t lens[] = { 1, 4096, ARENA_LARGE_BYTES - 1, ARENA_LARGE_BYTES,
+		                       (5U << 20) + 3 };
+
+	for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+		uint8_t *at = mem_large_new(lens[i]);
+		at[0] = 1;
+		at[lens[i] - 1] = 2;
+		mem_large_free(at, lens[i]);
+	}
+	mem_large_free(NULL, 1);
+	mem_large_free(NULL, (size_t)16 << 20);
+}
