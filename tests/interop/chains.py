@@ -7,8 +7,12 @@ After each change the secondary's zone is compared with ours, and our log must s
 IXFR. Beside that, an IXFR client of our own applies each difference to a copy of the old version.
 """
 
+import concurrent.futures
 import random
 import re
+import socket
+import struct
+import time
 
 import axfarm
 import harness
@@ -230,6 +234,62 @@ def by_wire(case):
             if len(m.answer) != 1 or wire.soa_serial(m.answer[0][3]) != serial + 2 or m.tc:
                 raise Failure('from %d: %d records of %d octets' % (number, len(m.answer), m.octets))
     case.check('udp', udp)
+
+
+@scenario('chains/large')
+def large(case):
+    """A difference of tens of thousands of records, to many clients at once; others are answered meanwhile."""
+    primary, subject = peers.Nsd(case, 'primary'), axfarm.Axfarm(case)
+    zone = zones.small(NAME)
+    zone.records += ['r%d.%s 300 IN A 10.9.%d.%d' % (i, NAME, i >> 8 & 255, i & 255) for i in range(60000)]
+    primary.add_primary(zone, None, [subject.target()])
+    subject.add_secondary(NAME, primary.target())
+    primary.start()
+    subject.start()
+    subject.wait_serial(NAME, 1, 60)
+    address = ('127.0.0.1', subject.port)
+    old = wire.axfr(address, NAME)
+    remove = [r for r in zone.records if r.startswith('r')][::5]
+    primary.update(NAME, [r.replace(' IN A 10.9.', ' IN A 10.8.') for r in remove], remove)
+    subject.wait_serial(NAME, 2, 60)
+    new = wire.axfr(address, NAME)
+
+    def many():
+        slowest = 0.0
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            runs = [pool.submit(check_version, subject, old, 1, new) for _ in range(8)]
+            while not all(r.done() for r in runs):
+                start = time.monotonic()
+                if subject.serial(NAME, 5.0) != 2:
+                    raise Failure('no answer meanwhile')
+                slowest = max(slowest, time.monotonic() - start)
+        kinds = {r.result() for r in runs}
+        case.note('the slowest answer meanwhile took %.0f ms' % (slowest * 1000))
+        if kinds != {'IXFR'}:
+            raise Failure('came by %s' % kinds)
+    case.check('many', many)
+
+    def half_closed():
+        """Who says that it asks no more gets its difference all the same, though counting takes turns."""
+        with socket.create_connection(address, 10) as s:
+            query = wire.ixfr_query(NAME, 1)
+            s.sendall(struct.pack('>H', len(query)) + query)
+            s.shutdown(socket.SHUT_WR)
+            octets = b''
+            while True:
+                part = s.recv(1 << 16)
+                if not part:
+                    break
+                octets += part
+        records = []
+        while octets:
+            length, = struct.unpack('>H', octets[:2])
+            records += wire.Message(octets[2:2 + length]).answer
+            octets = octets[2 + length:]
+        kind, deleted, added = wire.differences(records, 1)
+        if (kind, len(deleted), len(added)) != ('IXFR', 12000, 12000):
+            raise Failure('%s, %d deleted, %d added' % (kind, len(deleted), len(added)))
+    case.check('half-closed', half_closed)
 
 
 @scenario('chains/nsd-udp')
