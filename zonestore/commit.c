@@ -44,6 +44,7 @@ static enum err commit_push(struct store *st, struct zone *zone, struct version_
 	c->weighed = false;
 	c->next = NULL;
 	c->since_ns = env_mono_ns(st->o.env);
+	c->begun_ns = 0;
 	pthread_mutex_lock(&q->lock);
 	assert((zone->marks & MARK_REMOVED) == 0);
 	if (q->stop) {

@@ -19,10 +19,12 @@
 #include "zonestore/record_p.h"
 #include "zonestore/store_p.h"
 
-#define TRANSACTION_BYTES   (8U << 20) /* of values; LMDB keeps as many dirty pages for good */
+#define TRANSACTION_BYTES   (8U << 20)   /* of values; LMDB keeps as many dirty pages for good */
+#define TRANSACTION_LEAST   (512U << 10) /* that many at least, however slow the disk is */
+#define TRANSACTION_LONG_NS (12 * NS_PER_MS) /* others wait for it: the next one takes less */
 #define TRANSACTION_COMMITS STORE_GROUP_MAX
-#define ASIDE_MAX           4096U           /* notes, removals and drops without versions ... */
-#define ASIDE_MAX_NS        (8 * NS_PER_MS) /* ... but not for longer than this */
+#define ASIDE_MAX           1024U           /* notes, removals and drops without versions ... */
+#define ASIDE_MAX_NS        (4 * NS_PER_MS) /* ... but not for longer than this */
 #define ASIDE_BESIDE_MAX    512U            /* in a transaction with versions */
 #define ASIDE_BESIDE_NS     (2 * NS_PER_MS)
 #define ASIDE_LOOK          32U /* at the clock, after so many of them */
@@ -33,6 +35,7 @@ void disk_init(struct store *st)
 	struct disk *d = &st->disk;
 
 	d->commits_end = &d->commits;
+	d->room_bytes = TRANSACTION_BYTES / 4;
 	d->next_seq = 1;
 	d->next_number = 1;
 	d->participant = epoch_join(st->o.epoch);
@@ -165,7 +168,7 @@ static bool fill_aside(const struct store *st, struct fill *f)
 
 static bool disk_full(const struct disk *d)
 {
-	return d->bytes >= TRANSACTION_BYTES;
+	return d->bytes >= d->room_bytes;
 }
 
 static void written_add(struct disk *d, struct node_handle node)
@@ -321,6 +324,9 @@ static enum err fill_commits(struct store *st, struct fill *f)
 
 		if (disk_full(d)) {
 			return ERR_OK;
+		}
+		if (c->begun_ns == 0) {
+			c->begun_ns = d->began_ns > c->since_ns ? d->began_ns : c->since_ns;
 		}
 		TRY(fill_commit(st, c, &whole));
 		if (!whole) {
@@ -494,9 +500,8 @@ static void disk_count(struct store *st, const struct fill *f)
 	uint64_t now = env_mono_ns(st->o.env);
 
 	for (const struct commit *c = f->commits; c != NULL; c = c->next) {
-		bool during = c->since_ns > d->began_ns;
 		counts->updates++;
-		durations_add(&counts->wait, during ? 0 : d->began_ns - c->since_ns);
+		durations_add(&counts->wait, c->begun_ns - c->since_ns);
 		durations_add(&counts->durable, now - c->since_ns);
 	}
 	durations_add(&counts->transactions, now - d->began_ns);
@@ -599,11 +604,25 @@ static enum err disk_repeat(struct store *st, struct fill *f)
 	return e;
 }
 
+/* Large zones are written in transactions of a few milliseconds, as many octets as that takes. */
+static void disk_adapt(struct disk *d, uint64_t took_ns)
+{
+	if (took_ns > TRANSACTION_LONG_NS && d->bytes > d->room_bytes / 2) {
+		d->room_bytes = d->room_bytes / 2 > TRANSACTION_LEAST ? d->room_bytes / 2
+		                                                      : TRANSACTION_LEAST;
+	} else if (took_ns < TRANSACTION_LONG_NS / 2 && d->bytes >= d->room_bytes &&
+	           d->room_bytes < TRANSACTION_BYTES) {
+		d->room_bytes *= 2;
+	}
+}
+
 static void disk_write(struct store *st)
 {
 	struct disk *d = &st->disk;
 	struct fill f;
 	enum err e = disk_repeat(st, &f);
+
+	disk_adapt(d, env_mono_ns(st->o.env) - d->began_ns);
 
 	if (e == ERR_STORE_CORRUPT && store_reset(st) == ERR_OK) {
 		e = disk_repeat(st, &f);

@@ -11,11 +11,13 @@
 
 #include "zonestore/store_p.h"
 
-#define PACE_NS         (20 * NS_PER_MS) /* between transactions under load */
-#define ASIDE_NS        (2 * NS_PER_S)   /* how long notes and removals wait for others */
-#define DROPS_NS        (300 * NS_PER_S) /* the same of nodes that are gone */
-#define DROPS_MANY      4096U            /* of them do not wait */
-#define COLLECT_NS      (20 * NS_PER_MS) /* between looks for memory to free, if busy */
+#define PACE_NS         (20 * NS_PER_MS)  /* between transactions under load */
+#define ASIDE_NS        (2 * NS_PER_S)    /* how long notes and removals wait for others */
+#define DROPS_NS        (3600 * NS_PER_S) /* the same of nodes that are gone */
+#define DROPS_MANY      4096U             /* of them do not wait, but ... */
+#define DROPS_PART      4U                /* ... so few as a part of all nodes do ... */
+#define DROPS_MOST      65536U            /* ... up to that many */
+#define COLLECT_NS      (20 * NS_PER_MS)  /* between looks for memory to free, if busy */
 #define COLLECT_IDLE_NS (250 * NS_PER_MS)
 #define COLLECT_SOME    256U /* things retired are freed between two looks for the end */
 
@@ -81,6 +83,18 @@ static bool collector_wait(struct store *st, uint64_t wait_ns)
 	return !stop;
 }
 
+/* The more there are, the more of them share a page, and the pages that remain are fuller. */
+static bool drops_are_many(const struct store *st, size_t waiting)
+{
+	struct pool_stats stats;
+
+	if (waiting < DROPS_MANY || waiting >= DROPS_MOST) {
+		return waiting >= DROPS_MOST;
+	}
+	pool_stats(st->o.pool, &stats);
+	return waiting >= stats.nodes / DROPS_PART;
+}
+
 /* Hands nodes that are gone to the disk thread if they are many, or have waited for long. */
 static void collector_hand_over(struct store *st)
 {
@@ -95,7 +109,7 @@ static void collector_hand_over(struct store *st)
 	if (c->drops_since_ns == 0) {
 		c->drops_since_ns = now;
 	}
-	if (waiting < DROPS_MANY && now - c->drops_since_ns < DROPS_NS) {
+	if (!drops_are_many(st, waiting) && now - c->drops_since_ns < DROPS_NS) {
 		return;
 	}
 	drops_sort(&st->drops);

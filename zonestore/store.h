@@ -168,6 +168,7 @@ struct commit {
 	bool weighed;
 	struct zone_timers timers;
 	uint64_t since_ns;
+	uint64_t begun_ns; /* the first transaction that has a part of it; 0: none yet */
 	enum err err;
 	struct commit *next;
 };

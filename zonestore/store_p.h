@@ -74,7 +74,8 @@ struct disk {
 	struct node_handle *written; /* numbered in the open transaction */
 	size_t written_count;
 	size_t written_cap;
-	size_t bytes; /* put in the open transaction */
+	size_t bytes;      /* put in the open transaction */
+	size_t room_bytes; /* so many may be */
 	struct buffer value;
 	uint64_t next_seq;
 	uint32_t next_number;
