@@ -291,16 +291,14 @@ static bool answer_step(struct response *r, uint16_t type)
 	return false;
 }
 
-/* The zone that answers: the closest above the name, but the parent's side for DS (RFC 4035
- * §3.1.4.1) if we have it. */
-static const struct zone *answer_zone(const struct store *st, const struct question *q)
+struct zone *answer_zone(const struct store *st, const struct question *q)
 {
 	struct name name = name_of(&q->name);
-	const struct zone *zone = store_find_enclosing(st, name);
+	struct zone *zone = store_find_enclosing(st, name);
 
 	if (zone != NULL && q->type == TYPE_DS && name.labels > 0 &&
 	    name_equal(zone_apex(zone), name)) {
-		const struct zone *parent = store_find_enclosing(st, name_strip(name, 1));
+		struct zone *parent = store_find_enclosing(st, name_strip(name, 1));
 		return parent != NULL ? parent : zone;
 	}
 	return zone;

@@ -38,6 +38,10 @@ struct answer_scratch {
 enum rcode answer_query(const struct store *st, const struct answer_request *rq,
                         struct answer_scratch *scratch);
 
+/* The zone that answers: the closest above the name, but the parent's side for DS (RFC 4035
+ * §3.1.4.1) if we have it. NULL if none does. */
+struct zone *answer_zone(const struct store *st, const struct question *q);
+
 /* Composes a response without records: FORMERR, NOTIMP, REFUSED, NOTAUTH, BADVERS, ... or, with
  * NOERROR and `flags` FLAG_AA, the answer to a NOTIFY (RFC 1996 §4.7). */
 void answer_empty(const struct answer_request *rq, enum rcode rcode, uint16_t flags,

@@ -149,6 +149,7 @@ class Daemon:
         while self.p.poll() is None:
             if time.monotonic() - began > 120:
                 self.p.kill()
+            self.said += self.p.stderr.read() or b''      # nobody else empties the pipe
             time.sleep(0.002)
         took = time.monotonic() - began
         self.said += self.p.stderr.read() or b''

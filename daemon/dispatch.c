@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "transfer/xfr_out.h"
 #include "zonestore/versions.h"
+#include "zonestore/wanted.h"
 
 #define STRANGER_LINES_MAX 20 /* of the log, a second and shard */
 
@@ -21,6 +22,7 @@ struct reading {
 	struct reader after_question;
 	size_t tsig_at;
 	struct tsig_stream tsig;
+	struct zone *unread;
 };
 
 /* A NOTIFY on its way to the shard that owns the zone. The zone is looked up again there: it may be
@@ -125,8 +127,25 @@ static enum dispatch reply_tsig_error(struct shard *s, struct reading *rd,
 	return DISPATCH_REPLY;
 }
 
+/* Notes the zone as what the answer has to wait for, if it has no version only because it was not
+ * read yet. */
+static bool reading_waits(struct shard *s, struct reading *rd, struct zone *zone)
+{
+	if (rd->in->waited || zone == NULL || zone_newest(zone) != NULL ||
+	    !store_unread(s->d->store, zone)) {
+		return false;
+	}
+	/* It may have been read between the two looks. */
+	rd->unread = zone_newest(zone) == NULL ? zone : NULL;
+	return rd->unread != NULL;
+}
+
 static enum dispatch handle_query(struct shard *s, struct reading *rd, struct bytes *reply)
 {
+	if (!atomic_load_explicit(&s->d->loaded, memory_order_relaxed) &&
+	    reading_waits(s, rd, answer_zone(s->d->store, &rd->question))) {
+		return DISPATCH_WAIT;
+	}
 	count_one(&s->counts.queries);
 	rd->rq.reserve = rd->tsig.key == NULL ? 0 : tsig_len(rd->tsig.key);
 	answer_query(s->d->store, &rd->rq, s->scratch);
@@ -259,9 +278,13 @@ static enum rcode transfer_judge(struct shard *s, struct reading *rd, const stru
 static enum dispatch handle_transfer(struct shard *s, struct reading *rd, struct bytes *reply,
                                      struct xfr_out **transfer)
 {
-	const struct zone *zone = store_find(s->d->store, name_of(&rd->question.name));
+	struct zone *zone = store_find(s->d->store, name_of(&rd->question.name));
 	enum rcode rcode = transfer_judge(s, rd, zone);
 	struct xfr_out_request request;
+
+	if (rcode == RCODE_SERVFAIL && reading_waits(s, rd, zone)) {
+		return DISPATCH_WAIT;
+	}
 
 	if (rcode == RCODE_NOERROR && rd->in->udp && rd->question.type == TYPE_AXFR) {
 		rcode = RCODE_FORMERR; /* RFC 5936 §4.2: TCP only */
@@ -302,7 +325,7 @@ static enum dispatch handle(struct shard *s, struct reading *rd, struct bytes *r
 }
 
 enum dispatch dispatch_message(struct shard *s, const struct inbound *in, struct bytes *reply,
-                               struct xfr_out **transfer)
+                               struct xfr_out **transfer, struct zone **unread)
 {
 	struct reading rd = { .in = in, .rq = { .udp = in->udp } };
 	struct reader r = reader_of(in->message);
@@ -331,6 +354,7 @@ enum dispatch dispatch_message(struct shard *s, const struct inbound *in, struct
 	} else {
 		out = reply_empty(s, &rd, RCODE_FORMERR, 0, reply);
 	}
+	*unread = rd.unread;
 	tsig_stream_fini(&rd.tsig);
 	return out;
 }

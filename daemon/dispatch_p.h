@@ -12,11 +12,13 @@ struct inbound {
 	struct bytes message;
 	struct addr peer;
 	bool udp;
+	bool waited; /* for its zone to be read, or as long as anything does: is answered now */
 };
 
 enum dispatch {
 	DISPATCH_DROP,     /* no answer */
 	DISPATCH_REPLY,    /* the answer is *reply, in the shard's scratch */
+	DISPATCH_WAIT,     /* *unread is still to be read from the database: ask again when it is */
 	DISPATCH_TRANSFER, /* *transfer answers in many messages; the caller's to free */
 };
 
@@ -25,7 +27,7 @@ enum dispatch {
 struct xfr_out;
 
 enum dispatch dispatch_message(struct shard *s, const struct inbound *in, struct bytes *reply,
-                               struct xfr_out **transfer);
+                               struct xfr_out **transfer, struct zone **unread);
 
 /* The shard's engines run now: gives them the NOTIFYs that came before. */
 void dispatch_engines_run(struct shard *s);

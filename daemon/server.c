@@ -9,6 +9,7 @@
  *	READING <----> FULL (input is held)
  *	   \____________\____> CLOSING (nothing starts; freed when no operation waits) */
 #include "daemon/dispatch_p.h"
+#include "daemon/parked_p.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct server {
 	size_t listener_count;
 	struct conn *conns; /* doubly linked */
 	size_t conn_count;
+	struct parking parking;
 };
 
 enum conn_state {
@@ -60,10 +62,11 @@ struct conn {
 	struct io_timer timer;
 	struct io_timer again; /* the transfer goes on in another turn */
 	struct stream stream;
-	bool ended;          /* the client sends no more */
-	bool heard;          /* something was asked since the timer was set */
-	bool broken;         /* a transfer cannot go on: nothing after it would be understood */
-	struct xfr_out *xfr; /* a transfer in the making */
+	bool ended;            /* the client sends no more */
+	bool heard;            /* something was asked since the timer was set */
+	bool broken;           /* a transfer cannot go on: nothing after it would be understood */
+	struct xfr_out *xfr;   /* a transfer in the making */
+	struct parked *parked; /* a question that waits for its zone */
 	uint64_t xfr_started_ns;
 	uint8_t *held; /* input that waits for room, owned */
 	size_t held_len;
@@ -75,6 +78,7 @@ struct conn {
 };
 
 static void conn_pump(struct conn *c);
+static void conn_resume(struct parked *p);
 
 static void conn_free_if_idle(struct conn *c)
 {
@@ -104,6 +108,9 @@ static void conn_close(struct conn *c, enum err why)
 		c->state = CONN_CLOSING;
 		io_timer_clear(s->io, &c->timer);
 		io_timer_clear(s->io, &c->again);
+		if (c->parked != NULL) {
+			parked_forget(c->parked);
+		}
 		if (c->xfr != NULL) {
 			dispatch_transfer_ended(s, c->xfr, &c->peer, c->xfr_started_ns,
 			                        why == ERR_OK ? ERR_PEER_CLOSED : why);
@@ -166,13 +173,29 @@ static void conn_fill_from_transfer(struct conn *c)
 	}
 }
 
-static void conn_answer(struct conn *c, struct bytes frame)
+/* Has the question wait; false if it is to be answered as things are. */
+static bool conn_park(struct conn *c, struct bytes frame, struct zone *zone)
+{
+	struct parked like = { .resume = conn_resume, .owner = c, .message = frame };
+
+	c->heard = true;
+	c->parked = parked_new(&c->server->parking, zone, &like);
+	return c->parked != NULL;
+}
+
+static void conn_answer(struct conn *c, struct bytes frame, bool waited)
 {
 	struct shard *s = c->server->shard;
-	struct inbound in = { frame, c->peer, false };
+	struct inbound in = { frame, c->peer, .waited = waited };
+	struct zone *unread;
 	struct bytes reply;
 
-	switch (dispatch_message(s, &in, &reply, &c->xfr)) {
+	switch (dispatch_message(s, &in, &reply, &c->xfr, &unread)) {
+	case DISPATCH_WAIT:
+		if (!conn_park(c, frame, unread)) {
+			conn_answer(c, frame, true);
+		}
+		break;
 	case DISPATCH_REPLY:
 		c->heard = true;
 		conn_put(c, reply);
@@ -189,7 +212,7 @@ static void conn_answer(struct conn *c, struct bytes frame)
 
 static bool conn_has_room(const struct conn *c)
 {
-	return c->xfr == NULL && c->out_len < CONN_OUT_BYTES && !c->broken;
+	return c->xfr == NULL && c->parked == NULL && c->out_len < CONN_OUT_BYTES && !c->broken;
 }
 
 /* Keeps what could not be looked at yet. The frames before it have been answered. */
@@ -216,7 +239,7 @@ static void conn_take(struct conn *c, struct bytes input)
 
 	stream_feed(&c->stream, input);
 	while (conn_has_room(c) && stream_next(&c->stream, &frame)) {
-		conn_answer(c, frame);
+		conn_answer(c, frame, false);
 	}
 	if (!conn_has_room(c)) {
 		conn_hold(c);
@@ -322,7 +345,7 @@ static void conn_pump(struct conn *c)
 	if (!c->recv.waiting && !c->ended) {
 		io_recv(io, &c->recv, c->socket);
 	}
-	if (!c->send.waiting && c->out_len == 0 && c->xfr == NULL &&
+	if (!c->send.waiting && c->out_len == 0 && c->xfr == NULL && c->parked == NULL &&
 	    (c->broken || (c->ended && c->held == NULL))) {
 		conn_close(c, ERR_OK);
 		return;
@@ -339,6 +362,16 @@ static void conn_on_again(struct io_timer *timer)
 	struct conn *c = container_of(timer, struct conn, again);
 
 	c->heard = true; /* it is we who make the client wait */
+	conn_pump(c);
+}
+
+/* The zone was read, or is waited for no longer. */
+static void conn_resume(struct parked *p)
+{
+	struct conn *c = p->owner;
+
+	c->parked = NULL;
+	conn_answer(c, p->message, true);
 	conn_pump(c);
 }
 
@@ -391,42 +424,76 @@ static void listener_on_again(struct io_timer *timer)
 	io_accept(l->server->shard->io, &l->accept, l->tcp);
 }
 
-static void udp_transfer(struct listener *l, const struct io_done *done, struct xfr_out *x)
+/* Where a datagram came from, and through what. */
+struct datagram {
+	struct listener *listener;
+	struct bytes message;
+	struct addr peer;
+	struct addr local;
+};
+
+static void udp_transfer(const struct datagram *d, struct xfr_out *x)
 {
-	struct shard *s = l->server->shard;
+	struct shard *s = d->listener->server->shard;
 	struct bytes message;
 
 	/* One message says it all over UDP (RFC 1995 §2). */
 	if (xfr_out_next(x, s->scratch->message, sizeof(s->scratch->message),
 	                 (uint64_t)env_wall_s(s->io->env), &message) == ERR_OK &&
 	    message.len > 0 &&
-	    io_udp_send(s->io, l->udp, &done->peer, &done->local, message) == ERR_OK) {
-		dispatch_transfer_ended(s, x, &done->peer, io_now_ns(s->io), ERR_OK);
+	    io_udp_send(s->io, d->listener->udp, &d->peer, &d->local, message) == ERR_OK) {
+		dispatch_transfer_ended(s, x, &d->peer, io_now_ns(s->io), ERR_OK);
 	}
 	xfr_out_free(x);
+}
+
+static void datagram_resume(struct parked *p);
+
+static void datagram_answer(const struct datagram *d, bool waited)
+{
+	struct shard *s = d->listener->server->shard;
+	struct inbound in = { d->message, d->peer, .udp = true, .waited = waited };
+	struct parked like = { .resume = datagram_resume,
+		               .owner = d->listener,
+		               .peer = d->peer,
+		               .local = d->local,
+		               .message = d->message };
+	struct xfr_out *x = NULL;
+	struct zone *unread;
+	struct bytes reply;
+
+	switch (dispatch_message(s, &in, &reply, &x, &unread)) {
+	case DISPATCH_REPLY:
+		if (io_udp_send(s->io, d->listener->udp, &d->peer, &d->local, reply) != ERR_OK) {
+			break; /* a datagram lost on our side; the client asks again */
+		}
+		break;
+	case DISPATCH_WAIT:
+		if (parked_new(&d->listener->server->parking, unread, &like) == NULL) {
+			datagram_answer(d, true);
+		}
+		break;
+	case DISPATCH_TRANSFER:
+		udp_transfer(d, x);
+		break;
+	case DISPATCH_DROP:
+		break;
+	}
+}
+
+/* The zone was read, or is waited for no longer. */
+static void datagram_resume(struct parked *p)
+{
+	datagram_answer(&(struct datagram){ p->owner, p->message, p->peer, p->local }, true);
 }
 
 static void listener_on_datagram(struct io_op *op, struct io_done done)
 {
 	struct listener *l = container_of(op, struct listener, datagrams);
 	struct shard *s = l->server->shard;
-	struct inbound in = { done.data, done.peer, true };
-	struct xfr_out *x = NULL;
-	struct bytes reply;
 
 	if (done.err == ERR_OK) {
-		switch (dispatch_message(s, &in, &reply, &x)) {
-		case DISPATCH_REPLY:
-			if (io_udp_send(s->io, l->udp, &done.peer, &done.local, reply) != ERR_OK) {
-				break; /* a datagram lost on our side; the client asks again */
-			}
-			break;
-		case DISPATCH_TRANSFER:
-			udp_transfer(l, &done, x);
-			break;
-		case DISPATCH_DROP:
-			break;
-		}
+		datagram_answer(&(struct datagram){ l, done.data, done.peer, done.local }, false);
 	}
 	io_return(s->io, done.lease);
 	if (!done.more && done.err != ERR_STOPPING) {
@@ -457,6 +524,7 @@ enum err server_new(struct shard *s, struct server **out, char *why, size_t why_
 	enum err e = ERR_OK;
 
 	sv->shard = s;
+	sv->parking.shard = s;
 	sv->listeners = mem_zero(config->listen_count, sizeof(*sv->listeners));
 	for (size_t i = 0; i < config->listen_count && e == ERR_OK; i++) {
 		struct listener *l = &sv->listeners[sv->listener_count++];
@@ -486,6 +554,7 @@ void server_close(struct server *sv)
 {
 	struct io *io = sv->shard->io;
 
+	parking_close(&sv->parking);
 	for (struct conn *c = sv->conns, *next; c != NULL; c = next) {
 		next = c->next;
 		conn_close(c, ERR_STOPPING);
@@ -508,6 +577,7 @@ void server_free(struct server *sv)
 		return;
 	}
 	assert(sv->conns == NULL); /* the ring was drained after server_close() */
+	parking_fini(&sv->parking);
 	free(sv->listeners);
 	free(sv);
 }

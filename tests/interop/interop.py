@@ -19,6 +19,7 @@ import evil     # noqa: F401  (registers its scenarios)
 import harness
 import lifecycle    # noqa: F401  (registers its scenarios)
 import peers
+import restarts    # noqa: F401  (registers its scenarios)
 import streams    # noqa: F401  (registers its scenarios)
 import stress    # noqa: F401  (registers its scenarios)
 import versions    # noqa: F401  (registers its scenarios)
