@@ -16,6 +16,7 @@ import answers    # noqa: F401  (registers its scenarios)
 import axfarm
 import chains    # noqa: F401  (registers its scenarios)
 import evil     # noqa: F401  (registers its scenarios)
+import guard    # noqa: F401  (registers its scenarios)
 import harness
 import lifecycle    # noqa: F401  (registers its scenarios)
 import peers
