@@ -17,6 +17,7 @@ import time
 import axfarm
 import harness
 import peers
+import versions
 import wire
 import zones
 from harness import Failure, scenario
@@ -340,6 +341,83 @@ def signed(case):
             raise Failure('the zone has no NSEC3')
     case.check('follows', follow)
     case.note('%d IXFR' % len(lines_out(subject, 'IXFR')))
+
+
+class Acts:
+    """An operator at random: rolls back, pins, releases, while the primary goes on."""
+
+    def __init__(self, primary, subject):
+        self.primary, self.subject = primary, subject
+        self.changes = Changes(primary, NAME, 'acts')
+        self.rng = random.Random('acts')
+
+    def settled(self):
+        """What the primary has is served or kept aside."""
+        serial, zone = self.primary.zones[NAME].serial, self.subject.zone(NAME)
+        return serial in (zone['source_serial'], (zone['held'] or {}).get('serial'))
+
+    def change(self):
+        if self.rng.random() < 0.15:
+            self.primary.zones[NAME].serial += 100      # passes the zone's own line
+        self.changes.step()
+        harness.wait('the change to arrive', self.settled)
+
+    def act(self):
+        """Does one thing; returns its name."""
+        pinned = self.subject.zone(NAME)['pinned']
+        word = self.rng.choice(['change', 'change', 'change', 'rollback'] + (['release'] * 2 if pinned else ['pin']))
+        if word == 'change':
+            self.change()
+        elif word == 'rollback':
+            older = [v['serial'] for v in versions.history(self.subject, NAME) if v['state'] == 'older']
+            self.subject.ctl('zone', 'rollback', NAME, str(self.rng.choice(older or [self.subject.serial(NAME)])))
+        else:
+            self.subject.ctl('zone', word, NAME)
+        return word
+
+
+@scenario('chains/rollback')
+def rollback(case):
+    """Secondaries follow a zone that is rolled back, pinned and released at random, by differences."""
+    primary, subject = peers.Bind(case, 'primary'), axfarm.Axfarm(case)
+    ends = [c(case, 'end-' + c.kind) for c in (peers.Bind, peers.Knot, peers.Nsd)]
+    zone = zones.small(NAME)
+    zone.records += ['r%d.%s 300 IN A 10.9.0.%d' % (i, NAME, i) for i in range(150)]
+    primary.add_primary(zone, None, [subject.target()])
+    subject.add_secondary(NAME, primary.target(), None, [e.target() for e in ends])
+    subject.settings[NAME]['history'] = {'versions': 12, 'bytes': '1G'}
+    for e in ends:
+        e.add_secondary(NAME, subject.target())
+    primary.start()
+    subject.start()
+    subject.wait_serial(NAME, 1)
+    for e in ends:
+        e.start()
+        e.wait_serial(NAME, 1)
+    acts, served, words, sent = Acts(primary, subject), {}, [], []
+
+    def follow():
+        for _ in range(60):
+            before = len(lines_out(subject, 'IXFR'))
+            words.append(acts.act())
+            serial = subject.serial(NAME)
+            for e in ends:
+                e.wait_serial(NAME, serial)
+            sent.append(len(lines_out(subject, 'IXFR')) - before)
+            for e in ends:
+                peers.compare(e, subject, NAME)
+            new = wire.axfr(('127.0.0.1', subject.port), NAME)
+            for v in versions.history(subject, NAME):
+                if v['state'] == 'older' and v['serial'] in served:
+                    check_version(subject, served[v['serial']], v['serial'], new)
+            served[serial] = new
+    case.check('60-acts', follow)
+
+    def by_ixfr():
+        case.note(', '.join('%d %s' % (words.count(w), w) for w in sorted(set(words))) + ': %d IXFR' % sum(sent))
+        if sum(sent) < len(ends) * len(served) * 3 // 4:
+            raise Failure('%d IXFR for %d versions' % (sum(sent), len(served)))
+    case.check('by-ixfr', by_ixfr)
 
 
 def register():
