@@ -444,6 +444,7 @@ static enum err lmdb_begin(struct journal *j)
 {
 	struct journal_lmdb *l = lmdb_of(j);
 	uint32_t format;
+	int dead;
 	int rc;
 
 	assert(l->write == NULL && !l->scanning);
@@ -451,7 +452,8 @@ static enum err lmdb_begin(struct journal *j)
 	if (l->env == NULL && (rc = env_open(l, &format)) != 0) {
 		return err_from_lmdb(l, rc);
 	}
-	if ((rc = map_make_room(l)) != 0) {
+	/* A check that was killed keeps no page from reuse. */
+	if ((rc = mdb_reader_check(l->env, &dead)) != 0 || (rc = map_make_room(l)) != 0) {
 		return err_from_lmdb(l, rc);
 	}
 	rc = mdb_txn_begin(l->env, NULL, 0, &l->write);

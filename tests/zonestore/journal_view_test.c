@@ -137,6 +137,47 @@ TEST(journal_view, reads_what_another_process_has_open)
 	folder_remove(folder.path);
 }
 
+/* Dies while it reads. */
+static int die_reading(const char *path)
+{
+	struct journal *j;
+	char why[512];
+
+	if (journal_view_new(path, &j, why, sizeof(why)) == ERR_OK) {
+		raise(SIGKILL);
+	}
+	return 1;
+}
+
+/* The size of the file after a zone was written so often. */
+static uint64_t write_often(struct farm *f, struct journal *j, uint32_t serial, unsigned times)
+{
+	struct journal_stats stats;
+
+	for (unsigned i = 0; i < times; i++) {
+		cr_assert(eq(int, farm_publish(f, 2, serial + i, filling_of[2] + i % 2), ERR_OK));
+	}
+	j->ops->stats(j, &stats);
+	return stats.size_bytes;
+}
+
+TEST(journal_view, one_that_died_keeps_no_page_from_reuse)
+{
+	struct folder folder;
+	struct journal *j;
+	uint64_t before;
+	struct farm f;
+
+	folder_make(&folder);
+	j = guarded_open(folder.path);
+	farm_start(&f, j, ZONES);
+	before = write_often(&f, j, 100, 20);
+	cr_expect(eq(int, in_child(die_reading, folder.path), -SIGKILL));
+	cr_expect(lt(u64, write_often(&f, j, 200, 80), 2 * before));
+	farm_fini(&f);
+	folder_remove(folder.path);
+}
+
 /* ---- flipped bits ---- */
 
 struct image {
