@@ -146,7 +146,7 @@ static void sort_from(struct change_slot *s, struct change_slot *spare, size_t c
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (i + CHANGES_AHEAD < count) {
-			__builtin_prefetch(s[i + CHANGES_AHEAD].change);
+			change_fetch(s[i + CHANGES_AHEAD].change);
 		}
 		s[i].part = key_part(s[i].change, from);
 	}

@@ -12,6 +12,7 @@ struct merge {
 	const struct change_slot *changes;
 	size_t next;
 	size_t count;
+	size_t fetched;       /* changes asked for to be brought near */
 	uint8_t key[KEY_MAX]; /* of the old owner at hand */
 };
 
@@ -47,10 +48,9 @@ static enum err merge_owner(struct merge *g, struct owner_old old)
 {
 	struct bytes key = change_key(g->changes[g->next].change);
 	size_t run = owner_run(g);
-	size_t ahead = g->next + run;
 
-	for (; ahead < g->next + run + CHANGES_AHEAD && ahead < g->count; ahead++) {
-		__builtin_prefetch(g->changes[ahead].change);
+	for (; g->fetched < g->next + run + CHANGES_AHEAD && g->fetched < g->count; g->fetched++) {
+		change_fetch(g->changes[g->fetched].change);
 	}
 	TRY(owner_apply(g->m, old, g->changes + g->next, run));
 	g->next += run;

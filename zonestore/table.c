@@ -137,57 +137,121 @@ uint32_t table_find(const struct table *t, uint64_t hash, const struct table_ops
 	return 0;
 }
 
-static void table_put(struct table *t, uint64_t hash, uint32_t handle)
-{
-	uint32_t i = table_home(hash, t->bucket_count);
-	unsigned empty;
+/* What is known of the hash of an item in a slot: whether the bucket is its own, and then which of
+ * the two its own will be when there are twice as many. */
+#define KNOWN_NOTHING 0U
+#define KNOWN_HOME    1U
+#define KNOWN_NEXT    2U /* or 3: the second of the two */
 
-	for (;;) {
+static unsigned bucket_known(const struct table_bucket *b, unsigned slot)
+{
+	return b->known >> 2 * slot & 3U;
+}
+
+/* An item on its way into a table. */
+struct arrival {
+	uint32_t home;
+	uint32_t handle;
+	uint8_t tag;
+	unsigned known; /* if it gets a slot in its own bucket */
+};
+
+static struct arrival arrival_of(const struct table *t, uint64_t hash, uint32_t handle)
+{
+	/* The bucket, and after the point where in it: twice as many buckets take one bit more. */
+	uint64_t place = (uint64_t)(uint32_t)(hash >> 16) * t->bucket_count;
+
+	return (struct arrival){ .home = (uint32_t)(place >> 32),
+		                 .handle = handle,
+		                 .tag = tag_of(hash),
+		                 .known = KNOWN_NEXT | (unsigned)(place >> 31 & 1) };
+}
+
+static void table_put(struct table *t, struct arrival a)
+{
+	for (uint32_t i = a.home;; i = bucket_after(t, i)) {
 		struct table_bucket *b = &t->buckets[i];
-		empty = bucket_match(b, 0);
+		unsigned empty = bucket_match(b, 0);
 		if (empty != 0) {
 			unsigned slot = (unsigned)__builtin_ctz(empty);
-			b->tags[slot] = tag_of(hash);
-			b->slots[slot] = handle;
+			b->tags[slot] = a.tag;
+			b->slots[slot] = a.handle;
+			b->known &= ~(3U << 2 * slot) & 0xffffffU;
+			b->known |= (a.known << 2 * slot) & 0xffffffU;
 			t->count++;
 			return;
 		}
-		b->past = (uint8_t)(b->past + (b->past != PAST_FOR_EVER));
-		i = bucket_after(t, i);
+		if (b->past != PAST_FOR_EVER) {
+			b->past++;
+		}
+		a.known = KNOWN_NOTHING;
 	}
 }
 
-/* Asks for the items of a bucket to be brought near: their hashes will be computed soon. */
-static void bucket_prefetch(const struct table_bucket *b, const struct table_ops *ops, void *self)
+/* A table that gets another size. */
+struct resize {
+	struct table old;
+	struct table *t;
+	const struct table_ops *ops;
+	void *self;
+	unsigned known_enough; /* for an item to be moved without its hash */
+};
+
+/* Asks for the items of a bucket whose hashes will be computed soon to be brought near. */
+static void bucket_prefetch(const struct resize *r, uint32_t i)
 {
+	const struct table_bucket *b = &r->old.buckets[i];
+
 	for (unsigned s = 0; s < TABLE_BUCKET_SLOTS; s++) {
-		if (b->tags[s] != 0) {
-			__builtin_prefetch(ops->address(self, b->slots[s]));
+		if (b->tags[s] != 0 && bucket_known(b, s) < r->known_enough) {
+			__builtin_prefetch(r->ops->address(r->self, b->slots[s]));
 		}
 	}
 }
 
+static void slot_move(const struct resize *r, uint32_t i, unsigned slot)
+{
+	const struct table_bucket *b = &r->old.buckets[i];
+	unsigned known = bucket_known(b, slot);
+	uint32_t handle = b->slots[slot];
+	struct arrival a = { .handle = handle, .tag = b->tags[slot] };
+
+	if (known < r->known_enough) {
+		a = arrival_of(r->t, r->ops->hash(r->self, handle), handle);
+	} else if (r->t->bucket_count > r->old.bucket_count) {
+		a.home = 2 * i + (known & 1U);
+		a.known = KNOWN_HOME;
+	} else {
+		a.home = i / 2;
+		a.known = KNOWN_NEXT | (i & 1U);
+	}
+	table_put(r->t, a);
+}
+
+/* To twice as many buckets, half as many, or the first ones. */
 static void table_resize(struct table *t, uint32_t bucket_count, const struct table_ops *ops,
                          void *self)
 {
-	struct table old = *t;
+	struct resize r = { .old = *t, .t = t, .ops = ops, .self = self };
 
+	assert(t->count == 0 || bucket_count == 2 * t->bucket_count ||
+	       2 * bucket_count == t->bucket_count);
+	r.known_enough = bucket_count > t->bucket_count ? KNOWN_NEXT : KNOWN_HOME;
 	t->buckets = buckets_new(bucket_count);
 	t->bucket_count = bucket_count;
 	t->count = 0;
-	for (uint32_t i = 0; i < old.bucket_count; i++) {
-		if (i + BUCKETS_AHEAD < old.bucket_count) {
-			bucket_prefetch(&old.buckets[i + BUCKETS_AHEAD], ops, self);
+	for (uint32_t i = 0; i < r.old.bucket_count; i++) {
+		if (i + BUCKETS_AHEAD < r.old.bucket_count) {
+			bucket_prefetch(&r, i + BUCKETS_AHEAD);
 		}
 		for (unsigned s = 0; s < TABLE_BUCKET_SLOTS; s++) {
-			if (old.buckets[i].tags[s] != 0) {
-				uint32_t handle = old.buckets[i].slots[s];
-				table_put(t, ops->hash(self, handle), handle);
+			if (r.old.buckets[i].tags[s] != 0) {
+				slot_move(&r, i, s);
 			}
 		}
 	}
-	assert(t->count == old.count);
-	buckets_free(old.buckets, old.bucket_count);
+	assert(t->count == r.old.count);
+	buckets_free(r.old.buckets, r.old.bucket_count);
 }
 
 static uint32_t table_first(const struct table *t)
@@ -206,7 +270,7 @@ void table_add(struct table *t, uint64_t hash, uint32_t handle, const struct tab
 	} else if ((uint64_t)t->count * 20 >= slots * 17) {
 		table_resize(t, 2 * t->bucket_count, ops, self);
 	}
-	table_put(t, hash, handle);
+	table_put(t, arrival_of(t, hash, handle));
 }
 
 void table_remove(struct table *t, uint64_t hash, uint32_t handle, const struct table_ops *ops,
@@ -226,7 +290,9 @@ void table_remove(struct table *t, uint64_t hash, uint32_t handle, const struct 
 			b->tags[__builtin_ctz(bits)] = 0;
 			break;
 		}
-		b->past = (uint8_t)(b->past - (b->past != PAST_FOR_EVER));
+		if (b->past != PAST_FOR_EVER) {
+			b->past--;
+		}
 		i = bucket_after(t, i);
 	}
 	t->count--;

@@ -5,7 +5,8 @@
  * A bucket is one cache line: 12 handles, 8 bits of hash for each, and how many items went past it
  * because it was full. An item stands in the first bucket from its own on that had room, so that
  * mostly one line is touched. Doubling keeps it at 43% to 85%, which is 6 to 13 octets for each
- * item; tables that began with different sizes double at different times.
+ * item; tables that began with different sizes double at different times. Doubling a table sends the
+ * items of a bucket to two; for most items it is noted to which, so that few are hashed again.
  *
  * Ownership: {0} is the zero state; the caller locks. */
 #pragma once
@@ -16,8 +17,8 @@
 
 struct table_bucket {
 	uint8_t tags[TABLE_BUCKET_SLOTS]; /* 0: empty */
-	uint8_t past;                     /* items that went past; 255 is for ever */
-	uint8_t unused[3];
+	uint32_t past : 8;                /* items that went past; 255 is for ever */
+	uint32_t known : 24;              /* two bits for each slot: what is known of its hash */
 	uint32_t slots[TABLE_BUCKET_SLOTS];
 };
 
