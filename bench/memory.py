@@ -193,7 +193,9 @@ class Table:
 
     def add(self, name, figure, unit, target=None):
         """`target` is the most that the figure may be."""
-        self.rows.append({'name': name, 'figure': figure, 'unit': unit, 'target': target})
+        self.rows.append({'what': name, 'value': figure, 'unit': unit})
+        if target is not None:
+            self.rows[-1]['at_most'] = target
         text = '' if target is None else 'at most %.4g%s' % (target, '' if figure <= target else '  MISSED')
         print('%-58s %10.4g %-14s %s' % (name, figure, unit, text), flush=True)
 

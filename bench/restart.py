@@ -251,6 +251,33 @@ def show(figures):
     print('  resident                  %8.1f MB, at most %.1f MB' % (figures['resident_mb'], figures['peak_mb']))
 
 
+# key: what it is, unit, the most that it may be; by the number of zones where that counts
+ROWS = {
+    'first_answer_s': ('first answer', 's', {100000: 0.2}),
+    'all_s': ('all answer', 's', {100000: 0.8, 1000000: 8}),
+    'slowest_answer_s': ('slowest answer while loading', 's', {}),
+    'refresh_questions': ('questions to the primary', 'questions', 0),
+    'unanswered_after': ('zones without an answer afterwards', 'zones', 0),
+    'stop_s': ('stop', 's', 1),
+    'stop_midway_s': ('stop while loading', 's', 1),
+    'peak_mb': ('most memory', 'MB', {}),
+}
+
+
+def rows(figures):
+    """The figures as `./dev bench store` has them."""
+    out = []
+    for key, (what, unit, target) in ROWS.items():
+        row = {'what': '%d zones (%s): %s' % (figures['zones'], figures['form'], what), 'value': figures[key],
+               'unit': unit}
+        if isinstance(target, dict):
+            target = target.get(figures['zones'])
+        if target is not None:
+            row['at_most'] = target
+        out.append(row)
+    return out
+
+
 def make(zones, parent):
     folder = tempfile.mkdtemp(prefix='restart-', dir=parent)
     harness.run([os.path.join(BUILD, 'bench', 'restart_make'), str(zones), folder], timeout=600)
@@ -262,7 +289,7 @@ def main():
     parser.add_argument('--zones', type=int, nargs='+', default=[100000, 1000000], help='how many (default 100000 1000000)')
     parser.add_argument('--runs', type=int, default=3, help='of which the median counts (default 3)')
     parser.add_argument('--form', choices=['file', 'inline', 'both'], default='both', help='how the zones are listed')
-    parser.add_argument('--folder', default='.', help='where the databases are made (default: here)')
+    parser.add_argument('--folder', default=BUILD, help='where the databases are made (default: the build folder)')
     parser.add_argument('--keep', metavar='FOLDER', help='use the database in this folder, and keep it')
     parser.add_argument('--json', metavar='FILE', help='also write the figures there')
     options = parser.parse_args()
@@ -278,7 +305,7 @@ def main():
                 shutil.rmtree(folder, ignore_errors=True)
     if options.json:
         with open(options.json, 'w', encoding='ascii') as f:
-            json.dump(found, f, indent=1)
+            json.dump({'benchmark': 'restart', 'figures': [row for one in found for row in rows(one)]}, f, indent=1)
 
 
 if __name__ == '__main__':

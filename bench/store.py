@@ -35,7 +35,7 @@ PARTS = {
     'memory': (script('memory.py'),
                script('memory.py', '--sizes', '1000,10000,100000', '--zones', '100000', '--delegations', '100000')),
     'speed': (program('store_bench', '100000', '1000000'), program('store_bench', '10000', '100000')),
-    'restart': (script('restart.py'), script('restart.py', '--sizes', '100000')),
+    'restart': (script('restart.py'), script('restart.py', '--zones', '100000', '--runs', '1')),
     'disk': (program('disk_bench'), program('disk_bench')),
 }
 
