@@ -27,6 +27,8 @@
 #define ASIDE_MAX_NS        (4 * NS_PER_MS) /* ... but not for longer than this */
 #define ASIDE_BESIDE_MAX    512U            /* in a transaction with versions */
 #define ASIDE_BESIDE_NS     (2 * NS_PER_MS)
+#define ROOM_MAX            16384U /* removals and drops if the disk is full: nothing else waits */
+#define ROOM_LESS           8U
 #define ASIDE_LOOK          32U /* at the clock, after so many of them */
 #define REPEATS_MAX         40U /* the map doubles each time */
 
@@ -147,6 +149,7 @@ struct fill {
 	struct commit **commits_end;
 	struct zone *notes_rest; /* first note that is not */
 	const struct removal *removals_rest;
+	size_t room_only; /* nothing but what makes room, and so many of that; 0: all */
 	size_t drops;
 	size_t zone_drops;
 	size_t notes;
@@ -409,19 +412,27 @@ static void fill_aside_begin(const struct store *st, struct fill *f)
 
 	f->aside_left = alone ? ASIDE_MAX : ASIDE_BESIDE_MAX;
 	f->aside_until_ns = env_mono_ns(st->o.env) + (alone ? ASIDE_MAX_NS : ASIDE_BESIDE_NS);
+	if (f->room_only > 0) {
+		f->aside_left = f->room_only;
+		f->aside_until_ns = UINT64_MAX;
+	}
 }
 
 static enum err disk_fill(struct store *st, struct fill *f)
 {
-	*f = (struct fill){ 0 };
+	*f = (struct fill){ .room_only = f->room_only };
 	f->commits_end = &f->commits;
 	f->notes_rest = st->disk.notes;
 	f->removals_rest = st->disk.removals;
 	st->disk.bytes = 0;
-	TRY(fill_commits(st, f));
+	if (f->room_only == 0) {
+		TRY(fill_commits(st, f));
+	}
 	fill_aside_begin(st, f);
 	TRY(fill_removals(st, f));
-	TRY(fill_notes(st, f));
+	if (f->room_only == 0) {
+		TRY(fill_notes(st, f));
+	}
 	return fill_drops(st, f);
 }
 
@@ -522,7 +533,7 @@ static void disk_succeed(struct store *st, struct fill *f)
 	numbers_cut(&d->drops, f->drops);
 	numbers_cut(&d->zone_drops, f->zone_drops);
 	removals_done(st, f->removals_rest);
-	if (atomic_exchange(&d->failing, ERR_OK) != ERR_OK) {
+	if (f->room_only == 0 && atomic_exchange(&d->failing, ERR_OK) != ERR_OK) {
 		event_emit(st->o.events, EVENT_STORE_RECOVERED, NULL, 0);
 	}
 	commits_answer(st, f->commits, ERR_OK);
@@ -578,7 +589,7 @@ static enum err disk_transact(struct store *st, struct fill *f)
 	e = j->ops->begin(j);
 
 	if (e != ERR_OK) {
-		*f = (struct fill){ 0 };
+		*f = (struct fill){ .room_only = f->room_only };
 		return e;
 	}
 	e = disk_fill(st, f);
@@ -604,6 +615,26 @@ static enum err disk_repeat(struct store *st, struct fill *f)
 	return e;
 }
 
+/* Versions that do not fit must not keep what makes room from being done. That takes a little room
+ * itself: with less of it, less is done at once. */
+static void disk_make_room(struct store *st)
+{
+	struct disk *d = &st->disk;
+	enum err e = ERR_DISK_FULL;
+
+	if (d->removals == NULL && numbers_left(&d->drops) == 0 &&
+	    numbers_left(&d->zone_drops) == 0) {
+		return;
+	}
+	for (size_t count = ROOM_MAX; e != ERR_OK && count > 0; count /= ROOM_LESS) {
+		struct fill f = { .room_only = count };
+		e = disk_repeat(st, &f);
+		if (e == ERR_OK) {
+			disk_succeed(st, &f);
+		}
+	}
+}
+
 /* Large zones are written in transactions of a few milliseconds, as many octets as that takes. */
 static void disk_adapt(struct disk *d, uint64_t took_ns)
 {
@@ -619,9 +650,13 @@ static void disk_adapt(struct disk *d, uint64_t took_ns)
 static void disk_write(struct store *st)
 {
 	struct disk *d = &st->disk;
-	struct fill f;
-	enum err e = disk_repeat(st, &f);
+	struct fill f = { 0 };
+	enum err e;
 
+	if (atomic_load(&d->failing) == ERR_DISK_FULL) {
+		disk_make_room(st);
+	}
+	e = disk_repeat(st, &f);
 	disk_adapt(d, env_mono_ns(st->o.env) - d->began_ns);
 
 	if (e == ERR_STORE_CORRUPT && store_reset(st) == ERR_OK) {

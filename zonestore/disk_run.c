@@ -88,6 +88,9 @@ static bool drops_are_many(const struct store *st, size_t waiting)
 {
 	struct pool_stats stats;
 
+	if (atomic_load(&st->disk.failing) == ERR_DISK_FULL) {
+		return true; /* room is what is wanted */
+	}
 	if (waiting < DROPS_MANY || waiting >= DROPS_MOST) {
 		return waiting >= DROPS_MOST;
 	}

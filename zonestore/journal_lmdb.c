@@ -55,6 +55,7 @@ struct journal_lmdb {
 	uint64_t map_bytes;
 	uint64_t map_max_bytes;
 	bool grow; /* the last transaction met the end of the map */
+	bool full; /* the last one that failed had no room left */
 	uint64_t commits;
 	uint64_t written_bytes;
 	uint64_t touched; /* records, since the map was last let go of */
@@ -171,70 +172,6 @@ static int lock_take(struct journal_lmdb *l)
 	return flock(l->lock_fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
 }
 
-/* Counts the free pages from `first` on, in LMDB's own list: a count, then page numbers. */
-static int free_pages_from(MDB_txn *txn, uint64_t first, uint64_t *count)
-{
-	MDB_cursor *cursor;
-	MDB_val key;
-	MDB_val value;
-	int rc = mdb_cursor_open(txn, LMDB_FREE_TABLE, &cursor);
-
-	*count = 0;
-	if (rc != 0) {
-		return rc;
-	}
-	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-		const size_t *pages = value.mv_data;
-		size_t len = value.mv_size / sizeof(*pages);
-		for (size_t i = 1; i < len && i <= pages[0]; i++) {
-			*count += pages[i] >= first;
-		}
-	}
-	mdb_cursor_close(cursor);
-	return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-/* A file may end before its last page only by pages that are free; reading any other one would
- * kill us with SIGBUS. So the file is made whole first, and cut again if it should not have been
- * that short. */
-static int file_check(struct journal_lmdb *l)
-{
-	MDB_envinfo info;
-	MDB_stat stat_out;
-	MDB_txn *txn;
-	struct stat st;
-	mdb_filehandle_t fd;
-	uint64_t pages;
-	uint64_t have;
-	uint64_t unused;
-	int rc;
-
-	if (mdb_env_info(l->env, &info) != 0 || mdb_env_stat(l->env, &stat_out) != 0 ||
-	    mdb_env_get_fd(l->env, &fd) != 0 || fstat(fd, &st) != 0) {
-		return EIO;
-	}
-	l->map_bytes = info.me_mapsize;
-	pages = (uint64_t)info.me_last_pgno + 1;
-	have = (uint64_t)st.st_size / stat_out.ms_psize;
-	if (have >= pages) {
-		return 0;
-	}
-	if (ftruncate(fd, (off_t)(pages * stat_out.ms_psize)) != 0) {
-		return errno;
-	}
-	if ((rc = mdb_txn_begin(l->env, NULL, MDB_RDONLY, &txn)) == 0) {
-		rc = free_pages_from(txn, have, &unused);
-		mdb_txn_abort(txn);
-	}
-	if (rc == 0 && unused != pages - have) {
-		rc = MDB_CORRUPTED;
-	}
-	if (rc != 0 && ftruncate(fd, st.st_size) != 0) {
-		return errno;
-	}
-	return rc;
-}
-
 static int table_open(MDB_txn *txn, const char *name, struct table *out)
 {
 	MDB_cursor *cursor;
@@ -327,7 +264,8 @@ static int env_open(struct journal_lmdb *l, uint32_t *format)
 	if ((rc = mdb_env_set_maxdbs(l->env, TABLES_MAX)) != 0 ||
 	    (rc = mdb_env_set_mapsize(l->env, l->map_bytes)) != 0 ||
 	    (rc = mdb_env_open(l->env, l->path, MDB_NOTLS, FILE_MODE)) != 0 ||
-	    (rc = file_check(l)) != 0 || (rc = mdb_txn_begin(l->env, NULL, 0, &txn)) != 0) {
+	    (rc = walk_file(l->env, &l->map_bytes)) != 0 ||
+	    (rc = mdb_txn_begin(l->env, NULL, 0, &txn)) != 0) {
 		env_close(l);
 		return rc;
 	}
@@ -474,11 +412,15 @@ static enum err lmdb_begin(struct journal *j)
 /* The end of the map: asks for the transaction again if the map may still grow. */
 static enum err write_failed(struct journal_lmdb *l, int rc)
 {
+	enum err e;
+
 	if (rc == MDB_MAP_FULL && l->map_bytes < l->map_max_bytes) {
 		l->grow = true;
 		return ERR_BUSY;
 	}
-	return err_from_lmdb(l, rc);
+	e = err_from_lmdb(l, rc);
+	l->full |= e == ERR_DISK_FULL;
+	return e;
 }
 
 /* Nothing was put after all. */
@@ -507,6 +449,28 @@ static uint64_t thread_written_bytes(void)
 	return at != NULL && sscanf(at, "wchar: %llu", &written) == 1 ? written : 0;
 }
 
+/* Pages that a transaction frees are used by the second one after it, and one that finds no room does
+ * not count. So once there was none, another one follows that writes next to nothing. */
+static void pages_age(struct journal_lmdb *l)
+{
+	uint8_t octets[4];
+	MDB_val key = { sizeof(FORMAT_KEY) - 1, FORMAT_KEY };
+	MDB_val value = { sizeof(octets), octets };
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(l->env, NULL, 0, &txn);
+
+	if (rc != 0) {
+		return;
+	}
+	store_u32(octets, FORMAT_VERSION);
+	if ((rc = mdb_put(txn, l->meta, &key, &value, 0)) != 0) {
+		mdb_txn_abort(txn);
+	} else if ((rc = mdb_txn_commit(txn)) != 0) {
+		env_close(l);
+	}
+	l->full = rc != 0;
+}
+
 static enum err lmdb_commit(struct journal *j)
 {
 	struct journal_lmdb *l = lmdb_of(j);
@@ -526,7 +490,12 @@ static enum err lmdb_commit(struct journal *j)
 		return e;
 	}
 	l->commits++;
-	map_forget(l);
+	if (l->full) {
+		pages_age(l);
+	}
+	if (l->env != NULL) {
+		map_forget(l);
+	}
 	return ERR_OK;
 }
 
@@ -882,7 +851,8 @@ enum err journal_lmdb_check(const char *path)
 		/* Whoever asked holds the lock. Written is nothing but the missing end of a file. */
 		if ((rc = mdb_env_set_maxdbs(l->env, TABLES_MAX)) == 0 &&
 		    (rc = mdb_env_open(l->env, path, MDB_NOTLS | MDB_NOLOCK, FILE_MODE)) == 0 &&
-		    (rc = file_check(l)) == 0 && (rc = walk_free_pages(l->env)) == 0) {
+		    (rc = walk_file(l->env, &l->map_bytes)) == 0 &&
+		    (rc = walk_free_pages(l->env)) == 0) {
 			rc = walk_tables(l->env);
 		}
 		mdb_env_close(l->env);

@@ -3,7 +3,10 @@
  * zonestore/lmdb_walk.c — what LMDB does not check about its own pages. */
 #include "zonestore/lmdb_walk_p.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define META_PAGES 2
 
@@ -166,5 +169,66 @@ int walk_tables(MDB_env *env)
 		}
 	}
 	mdb_txn_abort(txn);
+	return rc;
+}
+
+/* Counts the free pages from `first` on, in LMDB's own list: a count, then page numbers. */
+static int free_pages_from(MDB_txn *txn, uint64_t first, uint64_t *count)
+{
+	MDB_cursor *cursor;
+	MDB_val key;
+	MDB_val value;
+	int rc = mdb_cursor_open(txn, LMDB_FREE_TABLE, &cursor);
+
+	*count = 0;
+	if (rc != 0) {
+		return rc;
+	}
+	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		const size_t *pages = value.mv_data;
+		size_t len = value.mv_size / sizeof(*pages);
+		for (size_t i = 1; i < len && i <= pages[0]; i++) {
+			*count += pages[i] >= first;
+		}
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int walk_file(MDB_env *env, uint64_t *map_bytes)
+{
+	MDB_envinfo info;
+	MDB_stat stat_out;
+	MDB_txn *txn;
+	struct stat st;
+	mdb_filehandle_t fd;
+	uint64_t pages;
+	uint64_t have;
+	uint64_t unused;
+	int rc;
+
+	if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat_out) != 0 ||
+	    mdb_env_get_fd(env, &fd) != 0 || fstat(fd, &st) != 0) {
+		return EIO;
+	}
+	*map_bytes = info.me_mapsize;
+	pages = (uint64_t)info.me_last_pgno + 1;
+	have = (uint64_t)st.st_size / stat_out.ms_psize;
+	if (have >= pages) {
+		return 0;
+	}
+	if (ftruncate(fd, (off_t)(pages * stat_out.ms_psize)) != 0) {
+		return errno;
+	}
+	if ((rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn)) == 0) {
+		rc = free_pages_from(txn, have, &unused);
+		mdb_txn_abort(txn);
+	}
+	if (rc == 0 && unused != pages - have) {
+		rc = MDB_CORRUPTED;
+	}
+	if (rc != 0 && ftruncate(fd, st.st_size) != 0) {
+		return errno;
+	}
 	return rc;
 }

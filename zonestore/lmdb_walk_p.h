@@ -27,5 +27,10 @@ MUST_USE int walk_next(struct walk *w, const MDB_val *key);
 MUST_USE int walk_free_list(MDB_txn *txn);
 MUST_USE int walk_free_pages(MDB_env *env); /* as things stand */
 
+/* Looks at how long the file is, and says how large the map is. A file may end before its last page
+ * only by pages that are free; reading any other one would kill us with SIGBUS. So the file is made
+ * whole first, and cut again if it should not have been that short. */
+MUST_USE int walk_file(MDB_env *env, uint64_t *map_bytes);
+
 /* Reads all tables. They are all there, or none: they are made in one transaction. */
 MUST_USE int walk_tables(MDB_env *env);
