@@ -256,8 +256,9 @@ static enum dispatch handle_notify(struct shard *s, struct reading *rd, struct b
 	return reply_empty(s, rd, rcode, rcode == RCODE_NOERROR ? FLAG_AA : 0, reply);
 }
 
-/* May this transfer begin? NOERROR, or the RCODE that refuses it. */
-static enum rcode transfer_judge(struct shard *s, struct reading *rd, const struct zone *zone)
+/* May this transfer of `snap` (NULL: nothing is served) begin? NOERROR, or the RCODE that refuses it. */
+static enum rcode transfer_judge(struct shard *s, struct reading *rd, const struct zone *zone,
+                                 const struct snapshot *snap)
 {
 	const struct zone_policy *policy = zone == NULL ? NULL : zone_policy(zone);
 
@@ -272,27 +273,28 @@ static enum rcode transfer_judge(struct shard *s, struct reading *rd, const stru
 		}
 		return RCODE_REFUSED;
 	}
-	return zone_borrow(zone) == NULL ? RCODE_SERVFAIL : RCODE_NOERROR;
+	return snap == NULL ? RCODE_SERVFAIL : RCODE_NOERROR;
 }
 
 static enum dispatch handle_transfer(struct shard *s, struct reading *rd, struct bytes *reply,
                                      struct xfr_out **transfer)
 {
 	struct zone *zone = store_find(s->d->store, name_of(&rd->question.name));
-	enum rcode rcode = transfer_judge(s, rd, zone);
+	/* Borrowed once: it may expire on its own shard between two looks. */
+	const struct snapshot *snap = zone == NULL ? NULL : zone_borrow(zone);
+	enum rcode rcode = transfer_judge(s, rd, zone, snap);
 	struct xfr_out_request request;
 
 	if (rcode == RCODE_SERVFAIL && reading_waits(s, rd, zone)) {
 		return DISPATCH_WAIT;
 	}
-
 	if (rcode == RCODE_NOERROR && rd->in->udp && rd->question.type == TYPE_AXFR) {
 		rcode = RCODE_FORMERR; /* RFC 5936 §4.2: TCP only */
 	}
 	if (rcode != RCODE_NOERROR) {
 		return reply_empty(s, rd, rcode, 0, reply);
 	}
-	request = (struct xfr_out_request){ .snap = zone_borrow(zone),
+	request = (struct xfr_out_request){ .snap = snap,
 		                            .question = &rd->question,
 		                            .id = rd->rq.header.id,
 		                            .flags = rd->rq.header.flags,
