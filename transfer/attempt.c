@@ -10,6 +10,7 @@
 
 #define COMMIT_AGAIN_MS  100 /* while the store's queue is full */
 #define COMMIT_TRIES_MAX 100
+#define VERIFY_OCTETS    (256 * 1024) /* of a zone in one turn; some 2 ms */
 
 struct refresh_query {
 	struct soa_query query;
@@ -305,17 +306,22 @@ static void tell_of(const struct refresh *z, const struct snapshot *fresh)
 	}
 }
 
-/* A version is there: is it to be served, held or refused? */
-static void pull_done(struct refresh *z)
+static struct guard_case case_of(const struct refresh *z)
+{
+	return (struct guard_case){ .guard = &refresh_policy(z)->guard,
+		                    .fresh = z->pull->snap,
+		                    .served = zone_borrow(refresh_zone(z)),
+		                    .expired = zone_expired(refresh_zone(z)) };
+}
+
+/* All is known of a version: is it to be served, held or refused? */
+static void judge(struct refresh *z, enum zonemd_result zonemd)
 {
 	struct pull *p = z->pull;
-	struct guard_case c = { .guard = &refresh_policy(z)->guard,
-		                .served = zone_borrow(refresh_zone(z)),
-		                .expired = zone_expired(refresh_zone(z)) };
+	struct guard_case c = case_of(z);
 	struct guard_verdict v;
 
-	p->snap = session_take_snapshot(&p->session);
-	c.fresh = p->snap;
+	c.zonemd = zonemd;
 	v = guard_judge(&c);
 	if (v.act == GUARD_REFUSE || doubtful(z, &v)) {
 		pull_failed(z, v.err);
@@ -328,6 +334,44 @@ static void pull_done(struct refresh *z)
 		refresh_event_passed(z, snapshot_source_serial(p->snap), v.why);
 	}
 	commit_begin(z);
+}
+
+/* Verifies the digest of a version part by part, and lets others run in between. */
+static void verify(struct refresh *z)
+{
+	struct pull *p = z->pull;
+
+	if (zonemd_check_step(p->check, VERIFY_OCTETS)) {
+		io_timer_set(p->io, &p->timer, io_now_ns(p->io) + 1);
+	} else {
+		judge(z, zonemd_check_result(p->check));
+	}
+}
+
+static void on_verify_timer(struct io_timer *timer)
+{
+	struct pull *p = container_of(timer, struct pull, timer);
+	struct transfer *t = p->t;
+
+	verify(p->owner);
+	transfer_pump(t);
+}
+
+/* A version is there. */
+static void pull_done(struct refresh *z)
+{
+	struct pull *p = z->pull;
+	struct guard_case c;
+
+	p->snap = session_take_snapshot(&p->session);
+	c = case_of(z);
+	if (guard_wants_zonemd(&c)) {
+		p->check = zonemd_check_new(p->snap);
+		p->timer.fn = on_verify_timer;
+		verify(z);
+	} else {
+		judge(z, ZONEMD_NONE);
+	}
 }
 
 static void on_pull(struct pull *p)

@@ -5,8 +5,6 @@
 
 #include <assert.h>
 
-#include "zonestore/zonemd.h"
-
 /* Adds an objection: the first refusal stands, else the first reason to hold. */
 static void object(struct guard_verdict *v, enum guard_act act, enum hold_reason why, enum err e)
 {
@@ -54,17 +52,8 @@ static void judge_shrunk(const struct guard_case *c, struct guard_verdict *v)
 	}
 }
 
-/* Costs most, so it is looked at only where it can still matter. */
-static void judge_zonemd(const struct guard_case *c, struct guard_verdict *v)
-{
-	enum guard_act act = c->guard->zonemd;
-
-	if (act > v->act && snapshot_zonemd_verify(c->fresh) == ZONEMD_BAD) {
-		object(v, act, HOLD_ZONEMD, ERR_GUARD_ZONEMD);
-	}
-}
-
-struct guard_verdict guard_judge(const struct guard_case *c)
+/* All but the digest. */
+static struct guard_verdict judge_rest(const struct guard_case *c)
 {
 	struct guard_verdict v = { GUARD_OFF, HOLD_NONE, ERR_OK };
 
@@ -73,7 +62,21 @@ struct guard_verdict guard_judge(const struct guard_case *c)
 	judge_ns(c, &v);
 	judge_size(c, &v);
 	judge_shrunk(c, &v);
-	judge_zonemd(c, &v);
+	return v;
+}
+
+bool guard_wants_zonemd(const struct guard_case *c)
+{
+	return c->guard->zonemd > judge_rest(c).act;
+}
+
+struct guard_verdict guard_judge(const struct guard_case *c)
+{
+	struct guard_verdict v = judge_rest(c);
+
+	if (c->zonemd == ZONEMD_BAD) {
+		object(&v, c->guard->zonemd, HOLD_ZONEMD, ERR_GUARD_ZONEMD);
+	}
 	if (v.act == GUARD_HOLD && c->expired) {
 		v.act = GUARD_OFF;
 	}

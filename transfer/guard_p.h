@@ -9,11 +9,13 @@
 #pragma once
 
 #include "transfer/policy.h"
+#include "zonestore/zonemd.h"
 
 struct guard_case {
 	const struct policy_guard *guard;
 	const struct snapshot *fresh;
 	const struct snapshot *served; /* NULL: nothing is, there is nothing to compare with */
+	enum zonemd_result zonemd;     /* if guard_wants_zonemd() */
 	bool expired;                  /* nothing is served any more: what would be held passes */
 };
 
@@ -23,7 +25,11 @@ struct guard_verdict {
 	enum err err;         /* the same for whoever refuses it */
 };
 
-/* Judges a version. What is to be refused is not held. O(octets of the zone) if it has a ZONEMD. */
+/* Whether the version's digest has to be verified before it is judged: where that costs much, and
+ * may still change the verdict. */
+bool guard_wants_zonemd(const struct guard_case *c);
+
+/* Judges a version. What is to be refused is not held. */
 struct guard_verdict guard_judge(const struct guard_case *c);
 
 /* Why a version is not served, for people. A static string. */

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "transfer/transfer_p.h"
+#include "zonestore/zonemd.h"
 
 static_assert(REQUEST_MAX_LEN == SESSION_REQUEST_MAX_LEN, "a connection sends what sessions make");
 
@@ -107,6 +108,7 @@ void pull_free(struct pull *p)
 	conn_abandon(&p->request);
 	io_timer_clear(p->io, &p->timer);
 	session_fini(&p->session);
+	zonemd_check_free(p->check);
 	snapshot_unref(p->snap);
 	free(p);
 }

@@ -22,6 +22,7 @@ struct pull {
 	struct session session;
 	struct io_timer timer;
 	uint64_t ended_ns;
+	struct zonemd_check *check; /* of a version that came, while its digest is verified */
 	/* Committing. */
 	struct snapshot *snap; /* not taken by the store yet */
 	struct commit commit;

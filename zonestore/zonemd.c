@@ -39,10 +39,14 @@ struct side {
 };
 
 /* Where the octets of the zone go. */
-struct digesting {
-	const struct snapshot *snap;
+struct zonemd_check {
+	struct snapshot *snap;     /* a reference */
+	enum zonemd_result result; /* once `over` */
+	bool over;
+	struct claim claims[ZONEMD_ALGORITHMS];
 	struct digest_long digests[ZONEMD_ALGORITHMS];
 	bool wanted[ZONEMD_ALGORITHMS];
+	size_t octets; /* digested */
 	bool soa_done;
 	struct side sides[2];
 	struct rr_scratch wire;           /* rdata as on the wire */
@@ -50,8 +54,9 @@ struct digesting {
 	uint32_t places[BODY_RDATAS_MAX]; /* of rdatas within a set */
 };
 
-static void digest_octets(struct digesting *d, struct bytes b)
+static void digest_octets(struct zonemd_check *d, struct bytes b)
 {
+	d->octets += b.len;
 	for (unsigned i = 0; i < ZONEMD_ALGORITHMS; i++) {
 		if (d->wanted[i]) {
 			digest_long_update(&d->digests[i], b);
@@ -98,7 +103,7 @@ static void head_make(struct name owner, uint16_t type, uint32_t ttl, struct set
 	h->len += 8;
 }
 
-static void digest_record(struct digesting *d, struct set_head *h, struct bytes canonical)
+static void digest_record(struct zonemd_check *d, struct set_head *h, struct bytes canonical)
 {
 	store_u16(h->octets + h->len, (uint16_t)canonical.len);
 	digest_octets(d, bytes_of(h->octets, h->len + 2));
@@ -119,7 +124,7 @@ static struct bytes canonical_at(const struct rrset *set, uint32_t place, uint8_
 }
 
 struct sorting {
-	struct digesting *d;
+	struct zonemd_check *d;
 	const struct rrset *set;
 };
 
@@ -134,7 +139,7 @@ static int place_compare(const void *a, const void *b, void *context)
 }
 
 /* Names that are stored without the apex sort where the apex would not have them. */
-static void digest_sorted(struct digesting *d, const struct rrset *set, struct set_head *h)
+static void digest_sorted(struct zonemd_check *d, const struct rrset *set, struct set_head *h)
 {
 	struct sorting sorting = { d, set };
 	uint32_t place = 0;
@@ -149,7 +154,7 @@ static void digest_sorted(struct digesting *d, const struct rrset *set, struct s
 	}
 }
 
-static void digest_set(struct digesting *d, struct name owner, const struct rrset *set)
+static void digest_set(struct zonemd_check *d, struct name owner, const struct rrset *set)
 {
 	struct rrset_reader r = rrset_read(set);
 	struct set_head head;
@@ -167,7 +172,7 @@ static void digest_set(struct digesting *d, struct name owner, const struct rrse
 
 /* ---- the zone ---- */
 
-static void digest_soa(struct digesting *d)
+static void digest_soa(struct zonemd_check *d)
 {
 	struct set_head head;
 	struct rr soa;
@@ -192,7 +197,7 @@ static uint32_t set_order(const struct rrset *set)
 }
 
 /* The side whose set comes first; NULL at the end. */
-static struct side *side_first(struct digesting *d)
+static struct side *side_first(struct zonemd_check *d)
 {
 	struct side *a = &d->sides[0];
 	struct side *b = &d->sides[1];
@@ -214,15 +219,13 @@ static bool set_is_digested(bool at_apex, const struct rrset *set)
 	                    !(set->type == TYPE_RRSIG && set->covers == TYPE_ZONEMD));
 }
 
-static void digest_zone(struct digesting *d)
+/* Digests sets until so many octets of them are done; false at the end of the zone. */
+static bool digest_sets(struct zonemd_check *d, size_t octets)
 {
 	struct name apex = snapshot_apex(d->snap);
+	size_t from = d->octets;
 	struct side *s;
 
-	for (unsigned i = 0; i < 2; i++) {
-		snapshot_cursor_init_tree(&d->sides[i].cursor, d->snap, i);
-		side_next(&d->sides[i]);
-	}
 	while ((s = side_first(d)) != NULL) {
 		struct name owner = name_of(&s->cursor.owner);
 		bool at_apex = owner.labels == apex.labels;
@@ -233,10 +236,14 @@ static void digest_zone(struct digesting *d)
 			digest_set(d, owner, &s->set);
 		}
 		side_next(s);
+		if (d->octets - from >= octets) {
+			return true;
+		}
 	}
 	if (!d->soa_done) {
 		digest_soa(d);
 	}
+	return false;
 }
 
 /* ---- what the zone says ---- */
@@ -263,56 +270,100 @@ static void claim_read(const struct snapshot *snap, struct bytes rdata,
 	            c->digest.len == algorithms[algorithm - 1].len;
 }
 
-static bool any_is_right(struct digesting *d, const struct claim claims[static ZONEMD_ALGORITHMS])
+static void check_over(struct zonemd_check *d, enum zonemd_result result)
 {
-	bool right = false;
-
-	for (unsigned i = 0; i < ZONEMD_ALGORITHMS; i++) {
-		d->wanted[i] = claims[i].usable;
-		digest_long_init(&d->digests[i], algorithms[i].kind);
-	}
-	digest_zone(d);
-	for (unsigned i = 0; i < ZONEMD_ALGORITHMS; i++) {
-		uint8_t digest[DIGEST_LONG_MAX];
-		size_t len = digest_long_final(&d->digests[i], digest);
-		right = right ||
-		        (claims[i].usable && bytes_equal(claims[i].digest, bytes_of(digest, len)));
-	}
-	return right;
+	d->over = true;
+	d->result = result;
 }
 
-static enum zonemd_result set_verify(struct digesting *d, const struct rrset *set)
+/* Begins to digest, if a claim may be right. */
+static void check_begin(struct zonemd_check *d, const struct rrset *set)
 {
-	struct claim claims[ZONEMD_ALGORITHMS] = { 0 };
 	struct rrset_reader r = rrset_read(set);
 	struct bytes rdata;
 
 	while (rrset_next(&r, &d->wire, &rdata)) {
-		claim_read(d->snap, rdata, claims);
+		claim_read(d->snap, rdata, d->claims);
 	}
-	if (claims[0].count + claims[1].count == 0) {
-		return ZONEMD_UNSUPPORTED;
+	if (d->claims[0].count + d->claims[1].count == 0) {
+		check_over(d, ZONEMD_UNSUPPORTED);
+		return;
 	}
-	if (!claims[0].usable && !claims[1].usable) {
-		return ZONEMD_BAD;
+	if (!d->claims[0].usable && !d->claims[1].usable) {
+		check_over(d, ZONEMD_BAD);
+		return;
 	}
-	return any_is_right(d, claims) ? ZONEMD_GOOD : ZONEMD_BAD;
+	for (unsigned i = 0; i < ZONEMD_ALGORITHMS; i++) {
+		d->wanted[i] = d->claims[i].usable;
+		digest_long_init(&d->digests[i], algorithms[i].kind);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		snapshot_cursor_init_tree(&d->sides[i].cursor, d->snap, i);
+		side_next(&d->sides[i]);
+	}
+}
+
+static bool any_is_right(struct zonemd_check *d)
+{
+	bool right = false;
+
+	for (unsigned i = 0; i < ZONEMD_ALGORITHMS; i++) {
+		uint8_t digest[DIGEST_LONG_MAX];
+		size_t len = digest_long_final(&d->digests[i], digest);
+		right = right || (d->claims[i].usable &&
+		                  bytes_equal(d->claims[i].digest, bytes_of(digest, len)));
+	}
+	return right;
+}
+
+struct zonemd_check *zonemd_check_new(const struct snapshot *snap)
+{
+	struct zonemd_check *d = mem_zero(1, sizeof(*d));
+	struct owner_view apex;
+	struct rrset set;
+
+	d->snap = snapshot_ref(snap);
+	if (snapshot_owner(snap, snapshot_apex(snap), &apex) &&
+	    owner_rrset(&apex, TYPE_ZONEMD, 0, &set)) {
+		check_begin(d, &set);
+	} else {
+		check_over(d, ZONEMD_NONE);
+	}
+	return d;
+}
+
+void zonemd_check_free(struct zonemd_check *d)
+{
+	if (d != NULL) {
+		snapshot_unref(d->snap);
+		free(d);
+	}
+}
+
+bool zonemd_check_step(struct zonemd_check *d, size_t octets)
+{
+	assert(octets > 0);
+	if (d->over || digest_sets(d, octets)) {
+		return !d->over;
+	}
+	check_over(d, any_is_right(d) ? ZONEMD_GOOD : ZONEMD_BAD);
+	return false;
+}
+
+enum zonemd_result zonemd_check_result(const struct zonemd_check *d)
+{
+	assert(d->over);
+	return d->result;
 }
 
 enum zonemd_result snapshot_zonemd_verify(const struct snapshot *snap)
 {
+	struct zonemd_check *d = zonemd_check_new(snap);
 	enum zonemd_result result;
-	struct owner_view apex;
-	struct digesting *d;
-	struct rrset set;
 
-	if (!snapshot_owner(snap, snapshot_apex(snap), &apex) ||
-	    !owner_rrset(&apex, TYPE_ZONEMD, 0, &set)) {
-		return ZONEMD_NONE;
+	while (zonemd_check_step(d, SIZE_MAX)) {
 	}
-	d = mem_zero(1, sizeof(*d));
-	d->snap = snap;
-	result = set_verify(d, &set);
-	free(d);
+	result = zonemd_check_result(d);
+	zonemd_check_free(d);
 	return result;
 }

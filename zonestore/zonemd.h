@@ -20,3 +20,16 @@ enum zonemd_result {
  * most one record (RFC 8976 §4). O(octets of the zone) if there is something to verify, else
  * O(log names); memory does not depend on the zone's size. */
 enum zonemd_result snapshot_zonemd_verify(const struct snapshot *snap);
+
+/* The same in steps, for a thread that has other things to do. Holds a reference of the version. */
+struct zonemd_check;
+
+struct zonemd_check *zonemd_check_new(const struct snapshot *snap);
+void zonemd_check_free(struct zonemd_check *c); /* NULL is a no-op */
+
+/* Goes on with some `octets` of the zone's records; false when there are no more, or nothing had to
+ * be verified. */
+MUST_USE bool zonemd_check_step(struct zonemd_check *c, size_t octets);
+
+/* What came of it, after the last step. */
+enum zonemd_result zonemd_check_result(const struct zonemd_check *c);

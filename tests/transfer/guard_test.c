@@ -104,6 +104,7 @@ static struct guard_verdict judge(struct bench *b, const struct policy_guard *gu
 	struct guard_verdict v;
 
 	c.served = snap;
+	c.zonemd = guard_wants_zonemd(&c) ? snapshot_zonemd_verify(c.fresh) : ZONEMD_NONE;
 	v = guard_judge(&c);
 	if (v.act == GUARD_HOLD) {
 		/* Nothing else is as good any more. */

@@ -7,7 +7,7 @@
 
 #include "tests/test.h"
 #include "tests/transfer/world.h"
-#include "zonestore/versions.h"
+#include "transfer/refresh_p.h"
 
 #define SIZE 100 /* addresses of the zone; 5 where it shrank */
 
@@ -224,6 +224,67 @@ TEST(refresh_guard, asks_for_the_whole_zone_before_it_holds_differences)
 	cr_expect(eq(str, w.last_kind, "IXFR"));
 	cr_expect(eq(uint, w.happened[EVENT_TRANSFER_FALLBACK], 2), "known to be wrong: not again");
 	cr_expect(eq(uint, w.happened[EVENT_VERSION_HELD], 2));
+	world_fini(&w);
+}
+
+static bool is_verifying(const struct world *w)
+{
+	const struct refresh *z = zone_engine(w->zone);
+
+	return z->state == REFRESH_PULLING && z->pull->check != NULL;
+}
+
+/* A large zone whose digest is wrong begins to be fetched. */
+static void large_start(struct world *w)
+{
+	guarded_init(w, 300, 1);
+	w->primaries[0]->script.size = 20000;
+	script_fail(&w->primaries[0]->script, SCRIPT_ZONEMD, SCRIPT_ALL, UINT_MAX);
+	world_start(w);
+}
+
+/* Runs it until its digest is being verified. */
+static void large_until_verifying(struct world *w, uint64_t from_ns, uint64_t step_ns)
+{
+	sim_run_for(w->sim, from_ns);
+	while (!is_verifying(w)) {
+		cr_assert(eq(uint, w->happened[EVENT_VERSION_HELD], 0), "in one turn?");
+		sim_run_for(w->sim, step_ns);
+	}
+}
+
+/* A large zone's digest is verified over several turns; whatever happens to the zone in between,
+ * nothing is left behind. */
+TEST(refresh_guard, verifies_a_large_zone_in_parts)
+{
+	uint64_t done_ns, took_ns;
+	struct world w;
+
+	large_start(&w);
+	took_ns = world_now_ns(&w);
+	while (w.happened[EVENT_VERSION_HELD] == 0) {
+		sim_run_for(w.sim, 1000);
+	}
+	done_ns = world_now_ns(&w) - took_ns;
+	cr_expect(eq(int, zone_hold(w.zone), HOLD_ZONEMD));
+	cr_expect(eq(uint, transfers(&w), 1));
+	world_fini(&w);
+
+	large_start(&w);
+	large_until_verifying(&w, done_ns - 2000, 1);
+	transfer_zone_retransfer(w.transfer, w.zone); /* waits for it */
+	cr_expect(is_verifying(&w));
+	world_run_s(&w, 5);
+	cr_expect(eq(uint, transfers(&w), 2));
+	cr_expect(eq(int, zone_hold(w.zone), HOLD_ZONEMD));
+	world_fini(&w);
+
+	large_start(&w);
+	large_until_verifying(&w, done_ns - 2000, 1);
+	world_restart(&w);
+	world_run_s(&w, 5);
+	cr_expect(eq(uint, transfers(&w), 2), "what was under way is gone");
+	cr_expect(eq(int, zone_hold(w.zone), HOLD_ZONEMD));
 	world_fini(&w);
 }
 

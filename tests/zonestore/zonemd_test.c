@@ -54,12 +54,22 @@ static struct snapshot *read_zone(struct pool *pool, const char *name, line_fn c
 	return snap;
 }
 
+/* Verifies at once, and in the smallest steps there are. */
 static enum zonemd_result verify(struct pool *pool, const char *name, line_fn change)
 {
 	struct snapshot *snap = read_zone(pool, name, change);
 	enum zonemd_result result = snapshot_zonemd_verify(snap);
+	struct zonemd_check *check = zonemd_check_new(snap);
+	unsigned steps = 0;
 
-	snapshot_unref(snap);
+	snapshot_unref(snap); /* the check holds it */
+	while (zonemd_check_step(check, 1)) {
+		steps++;
+	}
+	cr_expect(eq(int, zonemd_check_result(check), result));
+	cr_expect(not(zonemd_check_step(check, 1)), "over");
+	cr_expect(result != ZONEMD_GOOD || steps > 2);
+	zonemd_check_free(check);
 	return result;
 }
 
