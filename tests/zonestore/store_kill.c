@@ -4,24 +4,27 @@
  *
  * usage: store_kill [ROUNDS]
  *
- * A child opens the database, loads it, and commits versions of all zones, group after group. It
- * says what it will try and what was acknowledged. The parent kills it at a random moment, opens the
- * database itself and expects every zone whole, at a serial between the two. The next child goes on
- * from there. In the end all zones are removed, and nothing may be left in the database. */
+ * A child opens the database, loads it, and goes on with all zones, group after group: versions come
+ * and are held, zones are rolled back, pinned and released, old versions are let go of. Before each
+ * act it says what will be kept of the zone, and afterwards that it is acknowledged. The parent kills
+ * it at a random moment, opens the database itself and expects every zone whole and either way: as
+ * acknowledged last, or as tried after that. The next child goes on from there. In the end all zones
+ * are removed, and nothing may be left in the database. */
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "tests/zonestore/content.h"
 #include "tests/zonestore/folder.h"
 #include "zonestore/journal_lmdb.h"
-#include "zonestore/store.h"
+#include "zonestore/store_p.h"
+#include "zonestore/versions_p.h"
 
 #define ZONES     6
 #define ROUNDS    50
 #define KILL_US   40000 /* at most, after the child began */
-#define TRY_MARK  0x80000000U
 #define STEPS_MAX 1000000
 
 static const unsigned filling_of[ZONES] = { 0, 3, 10, 60, 200, 900 };
@@ -165,27 +168,194 @@ static struct zone *life_zone(const struct life *l, unsigned index)
 	return store_find(l->st, name_of(&apex));
 }
 
+/* ---- what is kept of a zone, in a number ---- */
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+	uint64_t both[2] = { h, v };
+
+	return hash_fixed(bytes_of(both, sizeof(both)));
+}
+
+static uint64_t mix_version(uint64_t h, const struct snapshot *snap)
+{
+	struct snapshot_facts facts;
+	uint64_t root;
+
+	snapshot_facts(snap, &facts);
+	memcpy(&root, facts.root.octets, sizeof(root));
+	return mix(mix(h, root), (uint64_t)facts.serial.n << 32 | facts.source_serial.n);
+}
+
+static uint64_t digest(const struct snapshot *served, const struct versions *v)
+{
+	uint64_t h = served == NULL ? 1 : mix_version(2, served);
+
+	if (v == NULL) {
+		return h;
+	}
+	h = mix(h, (uint64_t)v->why << 1 | v->pinned);
+	h = mix(h, v->line.known ? (uint64_t)v->line.top.n << 1 | v->line.own : UINT64_MAX);
+	h = v->aside == NULL ? h : mix_version(h, v->aside);
+	for (uint32_t i = 0; i < v->count; i++) {
+		h = mix_version(h, v->older[i].snap);
+	}
+	return h;
+}
+
+static uint64_t zone_digest(const struct zone *zone)
+{
+	return digest(zone_newest(zone), atomic_load(&zone->more));
+}
+
 /* ---- the child ---- */
+
+enum say { SAY_TRY, SAY_DONE };
+
+struct word {
+	uint64_t digest;
+	uint32_t serial;
+	uint16_t zone;
+	uint16_t say;
+};
 
 struct update {
 	struct commit commit;
 	struct life *life;
+	struct word word;
+	int fd;
 };
+
+static void say(const struct update *u, enum say what)
+{
+	struct word word = u->word;
+
+	word.say = (uint16_t)what;
+	if (write(u->fd, &word, sizeof(word)) != (ssize_t)sizeof(word)) {
+		die("write");
+	}
+}
 
 static void update_done(struct commit *commit, enum err e)
 {
 	struct update *u = container_of(commit, struct update, commit);
 
-	if (e != ERR_OK) {
-		die("commit");
+	if (e != ERR_OK || zone_digest(commit->zone) != u->word.digest) {
+		die(e != ERR_OK ? "commit" : "not as planned");
 	}
+	say(u, SAY_DONE);
 	u->life->done++;
 }
 
-static void say(int fd, uint32_t word)
+enum act { ACT_COMMIT, ACT_HOLD, ACT_ROLLBACK, ACT_PIN, ACT_RELEASE, ACT_ACCEPT, ACT_REJECT };
+
+/* The oldest version; 0 if there is none. */
+static struct serial oldest(const struct zone *zone)
 {
-	if (write(fd, &word, sizeof(word)) != (ssize_t)sizeof(word)) {
-		die("write");
+	const struct versions *v = atomic_load(&zone->more);
+
+	return v == NULL || v->count == 0 ? (struct serial){ 0 }
+	                                  : v->older[v->count - 1].snap->serial;
+}
+
+static enum err act_plan(struct version_plan *p, enum act act, struct zone *zone,
+                         struct snapshot *snap, struct update *u)
+{
+	plan_begin(p, zone_newest(zone), atomic_load(&zone->more));
+	switch (act) {
+	case ACT_ROLLBACK:
+		return plan_rollback(p, oldest(zone), u->word.serial % 2 == 0, 0);
+	case ACT_PIN:
+		return plan_pin(p);
+	case ACT_RELEASE:
+		return plan_release(p);
+	case ACT_ACCEPT:
+		return plan_accept(p);
+	case ACT_REJECT:
+		return plan_reject(p);
+	case ACT_COMMIT:
+	case ACT_HOLD:
+		break;
+	}
+	u->commit.hold = act == ACT_HOLD ? HOLD_SHRUNK : HOLD_NONE;
+	plan_arrival(p, snapshot_ref(snap), u->commit.hold);
+	return ERR_OK;
+}
+
+/* Says what an act will come to. False: there is nothing to do it to. */
+static bool act_foretell(enum act act, struct zone *zone, struct snapshot *snap, struct update *u)
+{
+	struct version_plan p;
+	struct versions *v;
+	enum err e = act_plan(&p, act, zone, snap, u);
+
+	if (e == ERR_OK) {
+		v = plan_versions(&p, &u->commit.keep, 1700000000);
+		u->word.digest = digest(p.snap != NULL ? p.snap : p.served, v);
+		versions_free(v);
+		say(u, SAY_TRY);
+	}
+	plan_fini(&p);
+	snap->serial = snap->source_serial;
+	return e == ERR_OK;
+}
+
+/* Does what was foretold; takes `snap`. */
+static enum err act_begin(enum act act, struct zone *zone, struct snapshot *snap, struct update *u)
+{
+	struct zone_timers t = { .refreshed_at_s = 1700000000 + u->word.serial };
+	struct store *st = u->life->st;
+
+	if (act == ACT_COMMIT || act == ACT_HOLD) {
+		return store_commit(st, zone, snap, &t, &u->commit);
+	}
+	snapshot_unref(snap);
+	switch (act) {
+	case ACT_ROLLBACK:
+		return store_rollback(st, zone, oldest(zone), u->word.serial % 2 == 0, &u->commit);
+	case ACT_PIN:
+		return store_pin(st, zone, &u->commit);
+	case ACT_RELEASE:
+		return store_release(st, zone, &u->commit);
+	case ACT_ACCEPT:
+		return store_accept(st, zone, &u->commit);
+	case ACT_REJECT:
+	case ACT_COMMIT:
+	case ACT_HOLD:
+		break;
+	}
+	return store_reject(st, zone, &u->commit);
+}
+
+static enum act act_of(uint32_t serial, unsigned zone)
+{
+	static const enum act acts[] = { ACT_COMMIT,   ACT_COMMIT, ACT_HOLD,    ACT_COMMIT,
+		                         ACT_ROLLBACK, ACT_COMMIT, ACT_PIN,     ACT_RELEASE,
+		                         ACT_COMMIT,   ACT_HOLD,   ACT_ACCEPT,  ACT_COMMIT,
+		                         ACT_ROLLBACK, ACT_REJECT, ACT_RELEASE, ACT_COMMIT };
+
+	return acts[(serial + 5 * zone) % (sizeof(acts) / sizeof(acts[0]))];
+}
+
+static void update_begin(struct update *u)
+{
+	uint32_t serial = u->word.serial;
+	unsigned i = u->word.zone;
+	/* Sizes change from time to time, so that nodes come and go; and so do limits. */
+	unsigned filling = filling_of[i] + (serial / 8 % 2) * filling_of[i] / 3;
+	struct snapshot *snap = content_version(u->life->pool, i, serial, filling);
+	struct zone *zone = life_zone(u->life, i);
+	enum act act = act_of(serial, i);
+
+	u->commit.done = update_done;
+	u->commit.keep =
+		(struct version_limits){ .count = serial % 50 == 0 ? 1 : 6, .bytes = UINT64_MAX };
+	if (!act_foretell(act, zone, snap, u)) {
+		act = ACT_COMMIT;
+		(void)act_foretell(act, zone, snap, u);
+	}
+	if (act_begin(act, zone, snap, u) != ERR_OK) {
+		die("queue");
 	}
 }
 
@@ -196,19 +366,11 @@ static void child_run(const char *path, uint32_t serial, int fd)
 
 	life_begin(&l, path);
 	for (;; serial++) {
-		struct zone_timers t = { .refreshed_at_s = 1700000000 + serial };
-		say(fd, serial | TRY_MARK);
 		l.done = 0;
 		for (unsigned i = 0; i < ZONES; i++) {
-			/* Sizes change from time to time, so that nodes come and go. */
-			unsigned filling = filling_of[i] + (serial / 8 % 2) * filling_of[i] / 3;
-			struct snapshot *snap = content_version(l.pool, i, serial, filling);
-			updates[i] = (struct update){ .life = &l };
-			updates[i].commit.done = update_done;
-			if (store_commit(l.st, life_zone(&l, i), snap, &t, &updates[i].commit) !=
-			    ERR_OK) {
-				die("queue");
-			}
+			updates[i] = (struct update){ .life = &l, .fd = fd };
+			updates[i].word = (struct word){ .serial = serial, .zone = (uint16_t)i };
+			update_begin(&updates[i]);
 			if (serial % 3 == 0) { /* together, or one by one */
 				(void)store_step(l.st);
 				life_turn(&l);
@@ -218,27 +380,26 @@ static void child_run(const char *path, uint32_t serial, int fd)
 			(void)store_step(l.st);
 			life_turn(&l);
 		}
-		say(fd, serial);
 	}
 }
 
 /* ---- the parent ---- */
 
 struct heard {
-	uint32_t tried;
-	uint32_t acked;
+	uint32_t serial; /* of the last group */
+	uint64_t tried[ZONES];
+	uint64_t done[ZONES];
+	unsigned words;
 };
 
 static void hear(struct heard *h, int fd)
 {
-	uint32_t word;
+	struct word word;
 
 	while (read(fd, &word, sizeof(word)) == (ssize_t)sizeof(word)) {
-		if ((word & TRY_MARK) != 0) {
-			h->tried = word & ~TRY_MARK;
-		} else {
-			h->acked = word;
-		}
+		h->serial = word.serial;
+		(word.say == SAY_TRY ? h->tried : h->done)[word.zone] = word.digest;
+		h->words++;
 	}
 }
 
@@ -255,7 +416,7 @@ static void round_run(const char *path, struct heard *h, unsigned live_us)
 	child = fork();
 	if (child == 0) {
 		close(fds[0]);
-		child_run(path, h->tried + 1, fds[1]);
+		child_run(path, h->serial + 1, fds[1]);
 	}
 	close(fds[1]);
 	p = (struct pollfd){ .fd = fds[0], .events = POLLIN };
@@ -271,8 +432,22 @@ static void round_run(const char *path, struct heard *h, unsigned live_us)
 	waitpid(child, NULL, 0);
 }
 
-/* Every zone is whole, and not older than what was acknowledged; returns how many are not. */
-static unsigned check(const char *path, const struct heard *h)
+/* Are all versions of a zone whole? */
+static bool zone_whole(const struct zone *zone, unsigned index)
+{
+	struct version_view views[16];
+	size_t count = zone_versions(zone, views, 16);
+	bool whole = count <= 16;
+
+	for (size_t i = 0; i < count && i < 16; i++) {
+		whole = content_whole(views[i].snap, index) && whole;
+		snapshot_unref(views[i].snap);
+	}
+	return whole;
+}
+
+/* Every zone is whole, and as it was said to be; returns how many are not. */
+static unsigned check(const char *path, struct heard *h)
 {
 	unsigned faults;
 	struct life l;
@@ -280,14 +455,15 @@ static unsigned check(const char *path, const struct heard *h)
 	life_begin(&l, path);
 	faults = l.corrupt;
 	for (unsigned i = 0; i < ZONES; i++) {
-		const struct snapshot *snap = zone_newest(life_zone(&l, i));
-		uint32_t serial = snap == NULL ? 0 : snapshot_serial(snap).n;
-		bool whole = snap == NULL || content_whole(snap, i);
-		if (!whole || serial < h->acked || serial > h->tried) {
-			fprintf(stderr, "zone %u: serial %u, acknowledged %u, tried %u%s\n", i,
-			        serial, h->acked, h->tried, whole ? "" : ", not whole");
+		struct zone *zone = life_zone(&l, i);
+		uint64_t is = zone_digest(zone);
+		bool whole = zone_whole(zone, i);
+		if (!whole || (is != h->done[i] && is != h->tried[i])) {
+			fprintf(stderr, "zone %u: neither as acknowledged nor as tried%s\n", i,
+			        whole ? "" : ", not whole");
 			faults++;
 		}
+		h->done[i] = h->tried[i] = is;
 	}
 	life_settle(&l);
 	life_end(&l);
@@ -331,13 +507,16 @@ int main(int argc, char **argv)
 	printf("seed %llu\n", (unsigned long long)seed);
 	env_fake_init(&dice, seed);
 	folder_make(&f);
+	for (unsigned i = 0; i < ZONES; i++) {
+		h.done[i] = digest(NULL, NULL);
+	}
 	for (unsigned i = 0; i < rounds; i++) {
 		round_run(f.path, &h, env_random_below(&dice.env, KILL_US));
 		faults += check(f.path, &h);
 	}
 	left = remove_all(f.path);
 	folder_remove(f.path);
-	printf("%u kills, %u versions of %u zones, %u faults, %u records left\n", rounds, h.tried,
+	printf("%u kills, %u groups of %u zones, %u faults, %u records left\n", rounds, h.serial,
 	       ZONES, faults, left);
-	return faults == 0 && left == 0 && h.acked > 0 ? 0 : 1;
+	return faults == 0 && left == 0 && h.words > 0 ? 0 : 1;
 }
