@@ -286,6 +286,10 @@ TEST(journal_view, a_flipped_bit_is_found_or_in_no_use)
 	unsigned found = 0;
 	unsigned lost = 0;
 
+	/* Hundreds of lives: on a disk that waits for nothing, if there is one. */
+	if (access("/dev/shm", W_OK) == 0) {
+		setenv("TMPDIR", "/dev/shm", 1);
+	}
 	image_make(&image);
 	env_fake_init(&env, 20261121);
 	for (unsigned i = 0; i < FLIPS; i++) {
