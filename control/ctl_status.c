@@ -33,6 +33,10 @@ static void print_zones(const struct ctl *ctl, const json_t *status)
 		fprintf(ctl->out, "%" PRIu64 " %s", count, states[i].name);
 		colour_end(ctl, colour);
 	}
+	if (member_count(status, "zones_held") > 0 || member_count(status, "zones_pinned") > 0) {
+		fprintf(ctl->out, "; %" PRIu64 " held, %" PRIu64 " pinned",
+		        member_count(status, "zones_held"), member_count(status, "zones_pinned"));
+	}
 	fputs(json_is_true(json_object_get(status, "loading")) ? " (still loading)\n" : "\n",
 	      ctl->out);
 }

@@ -240,6 +240,8 @@ char *json_status(const struct control_status *s)
 		put_count(by_state, states[i], s->zones_by_state[i]);
 	}
 	put(object, "zones_by_state", by_state);
+	put_count(object, "zones_held", s->zones_held);
+	put_count(object, "zones_pinned", s->zones_pinned);
 	put_text(object, "store", s->store_failing ? "failing" : "ok");
 	if (s->store_failing) {
 		put(object, "store_error",

@@ -143,6 +143,7 @@ struct control_status {
 	unsigned workers;
 	uint64_t zones;
 	uint64_t zones_by_state[CONTROL_ZONE_STATES];
+	uint64_t zones_held, zones_pinned;
 	bool loading;
 	bool store_failing;
 	enum err store_error;

@@ -207,6 +207,8 @@ static enum err page_job_run(struct shard *s, struct shard_job *job)
 		switch (j->what) {
 		case PAGE_STATES:
 			j->rows[i].state = zone_state(s, j->zones[i]);
+			j->rows[i].held = ops_hold(zone_hold(j->zones[i]));
+			j->rows[i].pinned = zone_pinned(j->zones[i]);
 			break;
 		case PAGE_SIZES:
 			zone_fill_sizes(j->zones[i], &j->rows[i]);
@@ -333,6 +335,8 @@ static void count_state(void *self, const struct control_zone *row)
 	struct control_status *out = self;
 
 	out->zones_by_state[row->state]++;
+	out->zones_held += row->held != CONTROL_HOLD_NONE;
+	out->zones_pinned += row->pinned;
 }
 
 static void sum_counts(const struct daemon *d, struct control_status *out)

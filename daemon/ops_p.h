@@ -15,7 +15,7 @@ enum control_origin ops_origin(enum snapshot_origin origin);
 /* What is to be known of each zone. */
 enum page_what {
 	PAGE_ALL,
-	PAGE_STATES, /* state */
+	PAGE_STATES, /* state, held, pinned */
 	PAGE_SIZES,  /* versions, and `bytes` of them all */
 };
 

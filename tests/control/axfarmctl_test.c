@@ -222,6 +222,9 @@ TEST(axfarmctl, shows_versions)
 	json_t *all;
 
 	fake_start(&d);
+	r = ctl(&d, "status");
+	cr_expect(strstr(r.out, " expired; 2 held, 1 pinned\n") != NULL, "%s", r.out);
+	run_fini(&r);
 	r = ctl(&d, "zone status zone1.example");
 	cr_expect(strstr(r.out, "  serial      4294967291\n  primary's   4294967281\n") != NULL,
 	          "%s", r.out);

@@ -81,6 +81,8 @@ static enum err op_status(void *self, struct control_status *out)
 		                        .workers = 2,
 		                        .zones = d->zones,
 		                        .zones_by_state = { 1, 2, 3, 4, 5 },
+		                        .zones_held = 2,
+		                        .zones_pinned = 1,
 		                        .store_failing = true,
 		                        .store_error = ERR_DISK_FULL,
 		                        .bytes_in = 123456789 };

@@ -6,8 +6,9 @@ usage: kill.py [--kills N] [--seed N] [--stand-in bind]
 
 BIND is the primary of a few zones and updates them without pause; the content of each is a function of
 its serial. axfarmd is killed with SIGKILL at random moments. Then the primary is stopped (SIGSTOP), so
-that only the disk can help, and axfarmd is started: every zone must answer, whole, with the content of
-its serial, and that serial must not be older than any that was seen served before.
+that only the disk can help; the check of the database must find nothing wrong; and axfarmd is started:
+every zone must answer, whole, with the content of its serial, and that serial must not be older than any
+that was seen served before. Meanwhile an operator pins zones and releases them, and has the store checked.
 """
 
 import argparse
@@ -118,6 +119,43 @@ class Watcher(threading.Thread):
                 self.seen[name] = max(self.seen[name], serial)
 
 
+class Operator(threading.Thread):
+    """Pins and releases zones at random, and looks whether the store is well."""
+
+    def __init__(self, subject, names, seed):
+        super().__init__(daemon=True)
+        self.subject, self.names, self.rng = subject, list(names), random.Random(seed)
+        self.stopping = threading.Event()
+        self.wrong = queue.Queue()
+        self.acts = 0
+
+    def run(self):
+        while not self.stopping.wait(0.02 * self.rng.random()):
+            words = self.rng.choice([['zone', 'pin'], ['zone', 'release'], ['zone', 'release'],
+                                     ['zone', 'history'], ['store', 'check']])
+            if words[0] == 'zone':
+                words = words + [self.rng.choice(self.names)]
+            text = self.subject.ctl(*words, check=False)
+            if '\ndamaged: ' in text:
+                self.wrong.put(text)
+            self.acts += 'axfarmctl: ' not in text
+
+    def stop(self):
+        self.stopping.set()
+        self.join(30)
+        for name in self.names:
+            self.subject.ctl('zone', 'release', name, check=False)
+
+
+def check_store(subject):
+    """Nothing is wrong in the database that was left."""
+    p = subprocess.run([os.path.join(axfarm.BUILD, 'axfarmctl'), '-c', subject.folder('axfarm.yaml'), 'store',
+                        'check', '--offline'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+                       check=False, encoding='utf-8', errors='replace')
+    if p.returncode != 0:
+        raise Failure('store check ended with %d: %s' % (p.returncode, p.stdout[-1000:]))
+
+
 def check_zone(subject, name, at_least, fixed_records):
     """The zone answers from the disk, whole, and not older than what was visible."""
     serial = harness.wait('%s to answer after a kill' % name,
@@ -154,6 +192,8 @@ def kill_once(primary, subject, known, watcher, rng):
     visible = dict(watcher.seen)
     os.kill(primary.process.p.pid, signal.SIGSTOP)
     try:
+        if subject.kind == 'axfarm':
+            check_store(subject)
         subject.process.start()
         for name, fixed_records in known.items():
             check_zone(subject, name, visible[name], fixed_records)
@@ -172,8 +212,11 @@ def kill(case):
     for name in known:
         subject.wait_serial(name, 1)
     stream, watcher = Stream(primary, known), Watcher(subject, known)
+    operator = Operator(subject, known, case.options.seed) if subject.kind == 'axfarm' else None
     stream.start()
     watcher.start()
+    if operator:
+        operator.start()
     moved, before = 0, dict(watcher.seen)
     for n in range(case.options.kills):
         def once():
@@ -182,12 +225,17 @@ def kill(case):
                 raise Failure(watcher.back.pop())
             if not stream.wrong.empty():
                 raise Failure(stream.wrong.get())
+            if operator and not operator.wrong.empty():
+                raise Failure(operator.wrong.get())
         if not case.check('%03d' % n, once):
             break
         moved += watcher.seen != before
         before = dict(watcher.seen)
     stream.stopping.set()
     stream.join(20)
+    if operator:
+        operator.stop()
+        case.note('%d acts of the operator' % operator.acts)
     case.note('%d kills, in %d of them something new had been served; serials %s' % (
         len(case.results), moved, ' '.join(str(s) for s in watcher.seen.values())))
 

@@ -252,6 +252,7 @@ def checks(case, subject):
 
     def offline():
         subject.stop()
+        expect('exit status of axfarmd', subject.process.p.returncode, 0)
         status, out = check_offline(subject)
         expect('exit status (%s)' % out, status, 0)
     case.check('check-offline', offline)
