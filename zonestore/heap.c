@@ -49,6 +49,7 @@ struct chunk {
 struct stripe {
 	struct latch latch;
 	uint32_t first; /* chunk with a free piece */
+	uint32_t last;
 };
 
 struct size_class {
@@ -383,14 +384,18 @@ static void chunk_give(struct heap *heap, uint32_t first, uint32_t count)
 
 /* ---- pieces; under stripe.latch ---- */
 
+/* Takes up a chunk behind the others: pieces come from the one that has waited longest, which has had time
+ * to lose many more, or all of them. */
 static void stripe_link(struct heap_private *p, struct stripe *s, uint32_t i)
 {
-	p->chunks[i].next = s->first;
-	p->chunks[i].prev = NO_CHUNK;
-	if (s->first != NO_CHUNK) {
-		p->chunks[s->first].prev = i;
+	p->chunks[i].next = NO_CHUNK;
+	p->chunks[i].prev = s->last;
+	if (s->last == NO_CHUNK) {
+		s->first = i;
+	} else {
+		p->chunks[s->last].next = i;
 	}
-	s->first = i;
+	s->last = i;
 }
 
 static void stripe_unlink(struct heap_private *p, struct stripe *s, uint32_t i)
@@ -403,7 +408,10 @@ static void stripe_unlink(struct heap_private *p, struct stripe *s, uint32_t i)
 	} else {
 		p->chunks[c->prev].next = c->next;
 	}
-	if (c->next != NO_CHUNK) {
+	if (c->next == NO_CHUNK) {
+		assert(s->last == i);
+		s->last = c->prev;
+	} else {
 		p->chunks[c->next].prev = c->prev;
 	}
 }
