@@ -19,10 +19,11 @@
 #define ENTRIES_DEFAULT    2048U
 #define ENTRIES_MIN        64U
 #define COMPLETIONS_FACTOR 4U /* a multishot operation completes more than once */
-#define BUFFERS_DEFAULT    256U
+#define BUFFERS_DEFAULT    128U
 #define BUFFERS_MIN        8U
 #define BUFFER_DEFAULT_LEN (16U * 1024)
 #define DATAGRAMS_DEFAULT  512U
+#define ARRIVALS_DEFAULT   128U /* more wait in the socket */
 #define SUBMIT_TRIES_MAX   1000
 
 /* The ring that runs on this thread: mails are sent from ring to ring where both ends have one. A
@@ -661,7 +662,7 @@ static int uring_init(struct uring *u, const struct uring_options *o)
 		                  or_default(o->buffer_len, BUFFER_DEFAULT_LEN));
 	}
 	if (res == 0) {
-		res = buffers_fit(u, GROUP_DATAGRAM, datagrams,
+		res = buffers_fit(u, GROUP_DATAGRAM, or_default(o->datagrams, ARRIVALS_DEFAULT),
 		                  sizeof(struct io_uring_recvmsg_out) + UDP_NAME_LEN +
 		                          UDP_CONTROL_LEN + IO_DATAGRAM_MAX_LEN);
 	}

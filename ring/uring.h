@@ -8,10 +8,11 @@
 struct uring_options {
 	const struct env *env;
 	unsigned entries;    /* submission queue; 0: 2048 */
-	unsigned buffers;    /* receive buffers of the ring, a power of two; 0: 256 */
+	unsigned buffers;    /* receive buffers of the ring, a power of two; 0: 128 */
 	unsigned buffer_len; /* octets each; 0: 16 KiB */
-	unsigned datagrams;  /* datagrams in each direction at once, a power of two; 0: 512 */
-	unsigned mails_max;  /* 0: IO_MAILS_MAX */
+	unsigned
+		datagrams; /* datagrams in each direction at once, a power of two; 0: 512 out, 128 in */
+	unsigned mails_max; /* 0: IO_MAILS_MAX */
 	struct io_hooks hooks;
 };
 
