@@ -159,6 +159,11 @@ class Daemon:
             raise harness.Failure('status %d\n%s' % (self.p.returncode, self.said[-2000:].decode()))
         return took
 
+    def cpu_seconds(self):
+        with open('/proc/%d/stat' % self.p.pid, encoding='ascii') as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
     def memory_kib(self, field):
         with open('/proc/%d/status' % self.p.pid, encoding='ascii') as f:
             return next((int(x.split()[1]) for x in f if x.startswith(field)), 0)
@@ -200,13 +205,18 @@ def restart(folder, form, zones, rng):
     port = harness.PORT.take()
     d = Daemon(write_config(folder, form, port, primary.port), port)
     figures = {'all_s': wait_loaded(d, zones, rng)}
+    figures['cpu_s'] = d.cpu_seconds()
     figures['first_answer_s'] = d.first if d.first is not None else figures['all_s']
     figures['slowest_answer_s'] = d.slowest
     figures['asked_while_loading'] = d.asked
     figures['servfail_while_loading'] = d.counts.get(2, 0)
     figures['peak_mb'] = d.memory_kib('VmHWM') / 1024
+    d.slowest, until = 0.0, d.now() + 1.0       # engines start; what is due would be asked now
+    while d.now() < until:
+        d.ask(random_zone(rng, zones))
+        d.look(ASK_S)
+    figures['slowest_answer_then_s'] = d.slowest
     figures['unanswered_after'] = ask_sample(d, zones, rng)
-    time.sleep(1.0)     # engines start; what is due would be asked now
     figures['resident_mb'] = d.memory_kib('VmRSS') / 1024
     figures['stop_s'] = d.end()
     figures['refresh_questions'] = primary.asked
@@ -215,11 +225,14 @@ def restart(folder, form, zones, rng):
 
 
 def stop_midway(folder, form, after):
-    """Seconds that a stop takes while it loads."""
+    """Seconds that a stop takes `after` seconds from the start; None: just when it has loaded."""
     primary = Primary()
     port = harness.PORT.take()
     d = Daemon(write_config(folder, form, port, primary.port), port)
-    time.sleep(after)
+    if after is None:
+        wait_loaded(d, 1, random.Random(SEED))
+    else:
+        time.sleep(after)
     took = d.end()
     primary.start()
     primary.end()
@@ -233,7 +246,8 @@ def measure(folder, form, zones, runs):
     for key in found[0]:
         worst = key in ('refresh_questions', 'unanswered_after', 'servfail_while_loading')
         out[key] = max(f[key] for f in found) if worst else statistics.median(f[key] for f in found)
-    out['stop_midway_s'] = max(stop_midway(folder, form, out['all_s'] * part) for part in (0.3, 0.6, 0.9))
+    moments = [0.1, 0.3, 0.6, 0.9]
+    out['stop_midway_s'] = max(stop_midway(folder, form, m) for m in [out['all_s'] * x for x in moments] + [None])
     return out
 
 
@@ -242,9 +256,10 @@ def show(figures):
         figures['zones'], {'file': 'a file of names', 'inline': 'entries of the configuration'}[figures['form']],
         figures['runs']))
     print('  first answer              %8.3f s' % figures['first_answer_s'])
-    print('  all zones answer          %8.3f s' % figures['all_s'])
+    print('  all zones answer          %8.3f s (%.2f s of processor time)' % (figures['all_s'], figures['cpu_s']))
     print('  slowest answer meanwhile  %8.3f s (%d questions, %d SERVFAIL)' % (
         figures['slowest_answer_s'], figures['asked_while_loading'], figures['servfail_while_loading']))
+    print('  and in the second after   %8.3f s' % figures['slowest_answer_then_s'])
     print('  questions to the primary  %8d' % figures['refresh_questions'])
     print('  zones without an answer   %8d of %d afterwards' % (figures['unanswered_after'], SAMPLE))
     print('  stop                      %8.3f s, while loading %.3f s' % (figures['stop_s'], figures['stop_midway_s']))

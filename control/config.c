@@ -41,6 +41,18 @@ static void config_init(struct config_load *l)
 	snprintf(c->socket_path, sizeof(c->socket_path), "/run/axfarm/axfarm.sock");
 }
 
+/* Reads an entry, and those like it that follow. */
+static void load_zone_entry(struct config_load *l, const struct node *entry)
+{
+	const struct plain_run *run;
+	size_t before = l->c->zone_count;
+
+	read_zone_entry(l, entry);
+	if (l->c->zone_count == before + 1 && plain_next(&l->plain, entry->line, &run)) {
+		read_zone_run(l, run);
+	}
+}
+
 static void load_zones(struct config_load *l, const struct node *zones, struct bytes text)
 {
 	if (zones == NULL || zones->kind == NODE_NULL) {
@@ -52,7 +64,7 @@ static void load_zones(struct config_load *l, const struct node *zones, struct b
 		setting_leave(l, mark);
 		return;
 	}
-	yaml_each_zone(l, text, read_zone_entry);
+	yaml_each_zone(l, text, load_zone_entry);
 }
 
 static void load_text(struct config_load *l, struct bytes text)
@@ -88,6 +100,7 @@ static void load_fini(struct config_load *l)
 	name_table_fini(&l->template_names);
 	name_table_fini(&l->settings_table);
 	free(l->templates);
+	plain_fini(&l->plain);
 }
 
 static void load_file(struct config_load *l, const char *path)
@@ -99,7 +112,11 @@ static void load_file(struct config_load *l, const char *path)
 		load_error(l, 0, "cannot be read: %s", why);
 		return;
 	}
-	load_text(l, bytes_of(f.text, f.len));
+	if (l->plain_allowed && plain_find(&l->plain, bytes_of(f.text, f.len))) {
+		load_text(l, bytes_of(l->plain.reduced, l->plain.reduced_len));
+	} else {
+		load_text(l, bytes_of(f.text, f.len));
+	}
 	if (f.world_readable && l->has_secrets) {
 		load_warning(l, "everyone may read this file, and it holds secrets; chmod o-r it");
 	}
@@ -107,15 +124,17 @@ static void load_file(struct config_load *l, const char *path)
 	free(f.text);
 }
 
-enum err config_load_from(const struct config_host *host, const char *path, struct config *out,
-                          struct config_errors *errors)
+enum err config_load_once(const struct config_host *host, const char *path, bool plain_allowed,
+                          struct config *c, struct config_errors *errors)
 {
 	struct config_load *l = mem_zero(1, sizeof(*l));
-	struct config *c = mem_zero(1, sizeof(*c));
-	bool good;
+	bool plain;
+	enum err e;
 
 	*errors = (struct config_errors){ 0 };
-	*l = (struct config_load){ .host = host, .c = c, .errors = errors, .file = path };
+	*l = (struct config_load){
+		.host = host, .c = c, .errors = errors, .file = path, .plain_allowed = plain_allowed
+	};
 	arena_init(&l->tree, CONFIG_TREE_BYTES);
 	arena_init(&l->entry, CONFIG_TREE_BYTES);
 	config_init(l);
@@ -125,16 +144,33 @@ enum err config_load_from(const struct config_host *host, const char *path, stru
 		memcpy(c->path, path, strlen(path) + 1);
 		load_file(l, path);
 	}
+	plain = l->plain.run_count > 0;
+	e = load_failed(l) ? ERR_CONFIG : ERR_OK;
+	if (plain && (e != ERR_OK || !plain_all_read(&l->plain))) {
+		e = ERR_BUSY;
+	}
 	load_fini(l);
-	good = !load_failed(l);
 	free(l);
-	if (good) {
+	return e;
+}
+
+enum err config_load_from(const struct config_host *host, const char *path, struct config *out,
+                          struct config_errors *errors)
+{
+	struct config *c = mem_zero(1, sizeof(*c));
+	enum err e = config_load_once(host, path, true, c, errors);
+
+	if (e == ERR_BUSY) {
+		config_fini(c);
+		e = config_load_once(host, path, false, c, errors);
+	}
+	if (e == ERR_OK) {
 		*out = *c;
 	} else {
 		config_fini(c);
 	}
 	free(c);
-	return good ? ERR_OK : ERR_CONFIG;
+	return e;
 }
 
 enum err config_load(const char *path, struct config *out, struct config_errors *errors)

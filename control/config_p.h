@@ -10,6 +10,7 @@
  * Ownership: nodes live in the arenas of struct config_load, which ends with config_load_from(). */
 #pragma once
 
+#include "control/config_plain_p.h"
 #include "control/config_value_p.h"
 
 #define CONFIG_DEPTH_MAX      8 /* of lists and maps in each other */
@@ -82,7 +83,16 @@ struct config_load {
 	size_t zone_names_cap;
 	char **zone_files;
 	size_t zone_file_count;
+
+	bool plain_allowed; /* entries that are alike may be read without YAML */
+	struct plain plain;
+	size_t run_first; /* the zone of the run's first entry */
 };
+
+/* config.c: reads it into `c`. ERR_BUSY: with `plain_allowed`, and has to be read without. */
+MUST_USE enum err config_load_once(const struct config_host *host, const char *path,
+                                   bool plain_allowed, struct config *c,
+                                   struct config_errors *errors);
 
 /* config_error.c */
 
@@ -124,6 +134,9 @@ void read_keys(struct config_load *l, const struct node *section);
 void read_primaries(struct config_load *l, const struct node *section);
 void read_templates(struct config_load *l, const struct node *section);
 void read_zone_entry(struct config_load *l, const struct node *entry);
+
+/* Adds the rest of a run of entries of which read_zone_entry() has just read the first. */
+void read_zone_run(struct config_load *l, const struct plain_run *run);
 
 /* config_settings.c: what templates and zones have in common; `to` is a struct config_settings. */
 void settings_default(struct config_settings *out);

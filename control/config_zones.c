@@ -336,6 +336,23 @@ void read_zone_entry(struct config_load *l, const struct node *n)
 	setting_leave(l, mark);
 }
 
+static void run_name(void *self, uint32_t line, struct bytes text)
+{
+	struct config_load *l = self;
+	struct name_buf name;
+
+	if (value_name(l, line, text, &name)) {
+		zone_add(l, name_of(&name), l->c->zones[l->run_first].settings,
+		         (struct zone_origin){ .line = line });
+	}
+}
+
+void read_zone_run(struct config_load *l, const struct plain_run *run)
+{
+	l->run_first = l->c->zone_count - 1;
+	plain_each(run, l, run_name);
+}
+
 void zones_finish(struct config_load *l)
 {
 	struct config *c = l->c;

@@ -14,6 +14,8 @@
 #include "daemon/job_p.h"
 #include "zonestore/versions.h"
 
+#define BATCH_CHANGES 512 /* in one turn of a shard: others are answered in between */
+
 struct change {
 	struct zone *zone;
 	struct zone_policy *policy; /* NULL: remove the zone */
@@ -25,6 +27,8 @@ struct batch {
 	struct change *changes;
 	size_t count;
 	size_t cap;
+	size_t next; /* of the changes */
+	struct io_mail go_on;
 	size_t stopping; /* zones whose engines have not let go yet, and one for the loop itself */
 };
 
@@ -271,20 +275,37 @@ static void change_run(struct batch *b, const struct change *c)
 	}
 }
 
-/* Done when the last removed zone is gone, so that the next configuration may add it again. */
-static enum err batch_run(struct shard *s, struct shard_job *job)
+/* Runs some of the changes, and the others in turns to come. */
+static void batch_go_on(struct io_mail *mail)
 {
-	struct batch *b = container_of(job, struct batch, job);
+	struct batch *b = container_of(mail, struct batch, go_on);
+	struct shard *s = b->job.shard;
+	size_t left = b->count - b->next;
 
-	job->later = true;
-	b->stopping = 1;
-	for (size_t i = 0; i < b->count; i++) {
-		change_run(b, &b->changes[i]);
+	for (size_t i = 0; i < (left < BATCH_CHANGES ? left : BATCH_CHANGES); i++) {
+		change_run(b, &b->changes[b->next + i]);
+	}
+	if (left > BATCH_CHANGES) {
+		b->next += BATCH_CHANGES;
+		io_post_reply(s->io, &b->go_on);
+		return;
 	}
 	if (!s->engines_run) {
 		dispatch_engines_run(s);
 	}
 	batch_settle(b);
+}
+
+/* Done when the last removed zone is gone, so that the next configuration may add it again. */
+static enum err batch_run(struct shard *s, struct shard_job *job)
+{
+	struct batch *b = container_of(job, struct batch, job);
+
+	(void)s;
+	job->later = true;
+	b->stopping = 1;
+	b->go_on.fn = batch_go_on;
+	batch_go_on(&b->go_on);
 	return ERR_OK;
 }
 
@@ -296,10 +317,14 @@ static struct batch *batch_new(void)
 	return b;
 }
 
+/* Without batches changes are for later (daemon_start_engines()). */
 static void batch_add(struct batch **batches, struct zone *zone, struct zone_policy *policy)
 {
-	struct batch **at = &batches[zone_shard(zone)];
+	struct batch **at = batches == NULL ? NULL : &batches[zone_shard(zone)];
 
+	if (at == NULL) {
+		return;
+	}
 	if (*at == NULL) {
 		*at = batch_new();
 	}
@@ -337,12 +362,14 @@ static enum err add_zones(struct daemon *d, struct applied *a, struct batch **ba
                           struct control_reload *count)
 {
 	const struct config *c = a->config;
+	bool all_new = store_zone_count(d->store) == 0;
 
 	a->zones = mem_zero(c->zone_count, sizeof(*a->zones));
+	store_reserve(d->store, c->zone_count);
 	for (size_t i = 0; i < c->zone_count; i++) {
 		struct name apex = config_zone_name(c, i);
 		struct zone_policy *policy = a->policies[c->zones[i].settings];
-		struct zone *zone = store_find(d->store, apex);
+		struct zone *zone = all_new ? NULL : store_find(d->store, apex);
 
 		if (zone == NULL) {
 			TRY(store_add(d->store, apex, &zone));
@@ -378,24 +405,20 @@ static enum err apply_zones(struct daemon *d, struct applied *a, struct applied 
                             struct control_reload *count)
 {
 	struct batch *batches[SHARDS_MAX] = { 0 };
+	bool loaded = atomic_load(&d->loaded);
 	enum err e;
 
 	epoch_quiet(d->epoch, d->apply_slot);
-	e = add_zones(d, a, batches, count);
-	remove_zones(d, old, a, batches, count);
+	e = add_zones(d, a, loaded ? batches : NULL, count);
+	remove_zones(d, old, a, loaded ? batches : NULL, count);
 	config_forget_zones(a->config); /* the store has them, with their policies */
 	epoch_offline(d->epoch, d->apply_slot);
 	atomic_store_explicit(&d->applied, a, memory_order_release);
-	if (atomic_load(&d->loaded)) {
+	if (loaded) {
 		enum err ran = batches_run(d, batches);
 		return e == ERR_OK ? ran : e;
 	}
-	for (unsigned i = 0; i < d->shard_count; i++) {
-		if (batches[i] != NULL) {
-			job_release(&batches[i]->job); /* daemon_loaded() will start them */
-		}
-	}
-	return e;
+	return e; /* daemon_start_engines() will start them */
 }
 
 static enum err applied_make(struct config *config, const struct applied *old, struct applied **out,

@@ -437,8 +437,8 @@ static void daemon_init(struct daemon *d, const char *config_path, const struct 
 	pthread_condattr_destroy(&attr);
 }
 
-/* From here on signals wait until somebody waits for them: one that comes while a large
- * configuration is read is not lost, nor does it end us. */
+/* From here on signals wait until somebody waits for them: one that comes while the daemon starts is
+ * not lost, nor does it end us. */
 static void signals_block(sigset_t *signals)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -452,6 +452,37 @@ static void signals_block(sigset_t *signals)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
+static void stop_at_once(int sig)
+{
+	(void)sig;
+	_exit(EXIT_SUCCESS);
+}
+
+static void stops_handle(void (*handler)(int sig), int how)
+{
+	struct sigaction action = { .sa_handler = handler };
+	sigset_t stops;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	pthread_sigmask(how, &stops, NULL);
+}
+
+/* A large configuration takes a while, and until it is read there is nothing that a stop would have to
+ * put in order. */
+static struct config *config_read_first(const char *path)
+{
+	struct config *config;
+
+	stops_handle(stop_at_once, SIG_UNBLOCK);
+	config = config_read_or_tell(path);
+	stops_handle(SIG_DFL, SIG_BLOCK);
+	return config;
+}
+
 static int run(const char *config_path)
 {
 	struct config *config;
@@ -462,7 +493,7 @@ static int run(const char *config_path)
 	enum err e;
 
 	signals_block(&signals);
-	config = config_read_or_tell(config_path);
+	config = config_read_first(config_path);
 	if (config == NULL) {
 		return EXIT_NO;
 	}

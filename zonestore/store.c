@@ -156,6 +156,11 @@ unsigned store_shard_of(const struct store *st, struct name apex)
 	return (unsigned)(name_hash(st->zones.seed + 1, apex) % st->o.shard_count);
 }
 
+void store_reserve(struct store *st, size_t zones)
+{
+	zone_map_reserve(&st->zones, zones);
+}
+
 enum err store_add(struct store *st, struct name apex, struct zone **out)
 {
 	struct zone *zone = zone_new(st, apex);

@@ -91,6 +91,7 @@ struct zone_timers {
 /* Adds a zone, owned by shard hash(apex) % shard_count. ERR_BUSY if it is there already. Any
  * thread, one at a time; readers see it from then on. */
 MUST_USE enum err store_add(struct store *st, struct name apex, struct zone **out);
+void store_reserve(struct store *st, size_t zones); /* makes room for so many in all */
 
 /* Removes a zone: readers lose it at once, the journal soon, memory when nobody can see it. On the
  * owner shard. A commit of it that is under way ends first, with ERR_NOT_FOUND. */

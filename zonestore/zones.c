@@ -148,6 +148,15 @@ static void map_rebuild(struct zone_map *m, size_t count)
 	epoch_retire(m->epoch, &old->retire, array_free_retired);
 }
 
+void zone_map_reserve(struct zone_map *m, size_t count)
+{
+	pthread_mutex_lock(&m->lock);
+	if (atomic_load_explicit(&m->array, memory_order_relaxed)->size < count * 2) {
+		map_rebuild(m, count);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
 enum err zone_map_add(struct zone_map *m, struct zone *zone)
 {
 	struct name apex = zone_apex(zone);

@@ -32,6 +32,9 @@ struct zone_map {
 void zone_map_init(struct zone_map *m, const struct env *env, struct epoch *epoch);
 void zone_map_fini(struct zone_map *m); /* no reader is left */
 
+/* Makes room for so many zones at once. */
+void zone_map_reserve(struct zone_map *m, size_t count);
+
 /* ERR_BUSY if a zone with this apex is there. */
 MUST_USE enum err zone_map_add(struct zone_map *m, struct zone *zone);
 void zone_map_remove(struct zone_map *m, struct zone *zone); /* it is there (asserted) */
