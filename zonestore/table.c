@@ -174,10 +174,11 @@ static void table_put(struct table *t, struct arrival a)
 		unsigned empty = bucket_match(b, 0);
 		if (empty != 0) {
 			unsigned slot = (unsigned)__builtin_ctz(empty);
+			uint32_t known;
 			b->tags[slot] = a.tag;
 			b->slots[slot] = a.handle;
-			b->known &= ~(3U << 2 * slot) & 0xffffffU;
-			b->known |= (a.known << 2 * slot) & 0xffffffU;
+			known = (b->known & ~(3U << 2 * slot)) | a.known << 2 * slot;
+			b->known = known & 0xffffffU;
 			t->count++;
 			return;
 		}
