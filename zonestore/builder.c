@@ -21,6 +21,7 @@ struct side {
 	struct tree_writer writer;
 	uint8_t key[KEY_MAX]; /* of the owner being collected */
 	unsigned key_len;
+	uint64_t key_number;       /* of it in builder.key_number */
 	bool open;                 /* there is one */
 	struct arena arena;        /* of its records' rdata */
 	struct change_slot *group; /* its records; room for twice group_cap, to sort them */
@@ -48,6 +49,7 @@ struct builder {
 	struct owner_maker maker;
 	struct name_buf last_owner; /* whose key is `key` */
 	struct key key;
+	uint64_t key_number; /* keys made so far */
 	struct bytes stored; /* rdata of the record at hand */
 	struct side sides[SIDES];
 };
@@ -135,6 +137,7 @@ static enum err owner_note(struct builder *b, struct name owner)
 	}
 	name_copy(owner, &b->last_owner);
 	key_of_name(owner, b->apex.labels, &b->key);
+	b->key_number++;
 	return ERR_OK;
 }
 
@@ -240,6 +243,9 @@ static enum err record_change(struct builder *b, const struct rr *rr, bool delet
 	if (b->base != NULL || b->records_added <= STREAM_FROM) {
 		return late_add(b, s, &head);
 	}
+	if (s->open && s->key_number == b->key_number) {
+		return group_add(b, s, &head); /* as most do: no key to compare */
+	}
 	order = s->open ? bytes_compare(key_bytes(&b->key), bytes_of(s->key, s->key_len)) : 1;
 	if (order < 0) {
 		return late_add(b, s, &head);
@@ -248,6 +254,7 @@ static enum err record_change(struct builder *b, const struct rr *rr, bool delet
 		TRY(group_close(b, s));
 		memcpy(s->key, b->key.octets, b->key.len);
 		s->key_len = b->key.len;
+		s->key_number = b->key_number;
 		s->open = true;
 	}
 	return group_add(b, s, &head);

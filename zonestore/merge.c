@@ -105,26 +105,38 @@ static void leaf_prefetch(const struct pool *pool, const struct node *leaf)
 	}
 }
 
-/* Recursion is as deep as the tree. */
-static enum err merge_node(struct merge *g, struct node_handle h, struct bound bound)
+/* Asks for what will be read of each child, changed or not. */
+static void branch_prefetch(const struct pool *pool, const struct node *n)
+{
+	for (unsigned i = 0; i < shape_count(n); i++) {
+		const struct node *child = node_at(pool, (struct node_handle){ n->links[i] });
+		__builtin_prefetch(child, 1);
+		__builtin_prefetch((const uint8_t *)child + sizeof(*child) - 1, 1);
+	}
+}
+
+/* Merges the node that begins with `first` and ends at `bound`. Recursion is as deep as the tree. */
+static enum err merge_node(struct merge *g, struct node_handle h, struct bytes first,
+                           struct bound bound)
 {
 	const struct node *n = node_at(g->m->pool, h);
 	unsigned level = shape_level(n);
 
 	if (!change_before(g, bound) && tree_writer_at_boundary(&g->w, level)) {
-		tree_writer_node(&g->w, h);
+		tree_writer_node(&g->w, h, first);
 		return ERR_OK;
 	}
 	if (level == 0) {
 		leaf_prefetch(g->m->pool, n);
 		return merge_leaf(g, n, bound);
 	}
+	branch_prefetch(g->m->pool, n);
 	for (unsigned i = 0; i < shape_count(n); i++) {
 		struct bound inner = bound;
 		if (i + 1 < shape_count(n)) {
 			inner = (struct bound){ true, branch_key(n, i + 1) };
 		}
-		TRY(merge_node(g, (struct node_handle){ n->links[i] }, inner));
+		TRY(merge_node(g, (struct node_handle){ n->links[i] }, branch_key(n, i), inner));
 	}
 	return ERR_OK;
 }
@@ -145,7 +157,8 @@ enum err tree_merge(struct owner_maker *m, struct node_handle old,
 	g->changes = changes;
 	g->count = count;
 	tree_writer_init(&g->w, m->pool);
-	e = old.n == 0 ? merge_new_owners(g, everything) : merge_node(g, old, everything);
+	e = old.n == 0 ? merge_new_owners(g, everything)
+	               : merge_node(g, old, node_first_key(m->pool, old), everything);
 	if (e == ERR_OK) {
 		assert(g->next == count);
 		*out = tree_writer_finish(&g->w);

@@ -314,7 +314,7 @@ enum err node_decode(struct pool *pool, struct bytes octets, const struct node_h
 	TRY(children_check(pool, octets, children, count));
 	tree_writer_init(&w, pool);
 	for (unsigned i = 0; i < count; i++) {
-		tree_writer_node(&w, children[i]);
+		tree_writer_node(&w, children[i], node_first_key(pool, children[i]));
 		if (i + 1 < count && tree_writer_at_boundary(&w, octets.at[0])) {
 			e = ERR_STORE_CORRUPT; /* the branch should have ended here */
 			break;

@@ -187,6 +187,13 @@ static uint32_t body_new(struct pool *pool, struct bytes octets, uint64_t hash)
 	return handle;
 }
 
+/* Says where the buckets are now; under the latch. */
+static void part_note(struct pool_part *part)
+{
+	atomic_store_explicit(&part->buckets, (uintptr_t)part->table.buckets, memory_order_relaxed);
+	atomic_store_explicit(&part->bucket_count, part->table.bucket_count, memory_order_relaxed);
+}
+
 static struct body_handle intern(struct pool *pool, struct bytes octets, uint64_t hash)
 {
 	struct pool_part *part = part_of(pool, pool->bodies, hash);
@@ -202,6 +209,7 @@ static struct body_handle intern(struct pool *pool, struct bytes octets, uint64_
 		handle = body_new(pool, octets, hash);
 		part->bytes += heap_piece_bytes(&pool->heap, handle);
 		table_add(&part->table, hash, handle, &body_ops, &q);
+		part_note(part);
 	}
 	latch_give(&part->latch);
 	return (struct body_handle){ handle };
@@ -212,15 +220,14 @@ struct body_handle pool_intern(struct pool *pool, struct bytes octets)
 	return intern(pool, octets, body_hash_of(pool, octets));
 }
 
-/* Has the table line of a hash fetched. Locks, because the table may be moving. */
-static void part_prefetch(struct pool_part *part, uint64_t hash)
+/* Has the table line of a hash fetched; any other if the table is just moving. */
+static void part_prefetch(const struct pool_part *part, uint64_t hash)
 {
-	latch_take(&part->latch);
-	if (part->table.count > 0) {
-		uint32_t home = table_home(hash, part->table.bucket_count);
-		__builtin_prefetch(&part->table.buckets[home], 1);
-	}
-	latch_give(&part->latch);
+	uint32_t count = atomic_load_explicit(&part->bucket_count, memory_order_relaxed);
+	uintptr_t buckets = atomic_load_explicit(&part->buckets, memory_order_relaxed);
+	uintptr_t home = buckets + table_home(hash, count) * sizeof(struct table_bucket);
+
+	__builtin_prefetch((const void *)home, 1);
 }
 
 void pool_intern_many(struct pool *pool, const struct bytes *octets, size_t count,
@@ -263,6 +270,7 @@ void pool_body_unref(struct pool *pool, struct body_handle h)
 	last = refs_drop_last(&body->refs);
 	if (last) {
 		table_remove(&part->table, hash, h.n, &body_ops, &q);
+		part_note(part);
 		part->bytes -= heap_piece_bytes(&pool->heap, h.n);
 	}
 	latch_give(&part->latch);

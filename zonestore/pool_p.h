@@ -30,6 +30,9 @@ struct pool_part {
 	_Alignas(64) struct latch latch;
 	struct table table;
 	uint64_t bytes; /* of the pieces in the table */
+	/* where the buckets stand, for fetching them without the latch: they may have moved */
+	_Atomic uintptr_t buckets;
+	_Atomic uint32_t bucket_count;
 };
 
 struct pool {

@@ -142,7 +142,8 @@ static struct node_handle level_make(struct tree_writer *w, struct tree_level *l
 	return pool_node_add(w->pool, handle);
 }
 
-static void level_add(struct tree_writer *w, unsigned k, struct node_handle child);
+static void level_add(struct tree_writer *w, unsigned k, struct node_handle child,
+                      struct bytes key);
 
 /* Makes a branch of what level `k` has collected, and hands it up. */
 static void level_close(struct tree_writer *w, unsigned k)
@@ -166,14 +167,13 @@ static void level_close(struct tree_writer *w, unsigned k)
 	l->bytes = LEAF_HEAD;
 	l->keys.len = 0;
 	l->emitted = true;
-	level_add(w, k + 1, node);
+	level_add(w, k + 1, node, node_first_key(w->pool, node));
 }
 
-/* Takes the reference to `child`, a node of level k - 1. */
-static void level_add(struct tree_writer *w, unsigned k, struct node_handle child)
+/* Takes the reference to `child`, a node of level k - 1 that begins with `key`. */
+static void level_add(struct tree_writer *w, unsigned k, struct node_handle child, struct bytes key)
 {
 	struct tree_level *l = level_at(w, k);
-	struct bytes key = node_first_key(w->pool, child);
 
 	assert(l->count < NODE_MAX && node_level(w->pool, child) == k - 1);
 	buffer_put(&l->keys, key);
@@ -289,7 +289,7 @@ static void leaf_close(struct tree_writer *w)
 	w->octets.len = 0;
 	w->entries.len = 0;
 	w->mark_keys.len = 0;
-	level_add(w, 1, node);
+	level_add(w, 1, node, node_first_key(w->pool, node));
 }
 
 static void entry_put(struct tree_writer *w, struct bytes key, const uint8_t *cases, uint8_t cut,
@@ -370,12 +370,12 @@ bool tree_writer_at_boundary(const struct tree_writer *w, unsigned level)
 	return true;
 }
 
-void tree_writer_node(struct tree_writer *w, struct node_handle node)
+void tree_writer_node(struct tree_writer *w, struct node_handle node, struct bytes first_key)
 {
 	unsigned level = node_level(w->pool, node);
 
 	assert(tree_writer_at_boundary(w, level));
-	level_add(w, level + 1, node_ref(w->pool, node));
+	level_add(w, level + 1, node_ref(w->pool, node), first_key);
 }
 
 struct node_handle tree_writer_branch(struct tree_writer *w, unsigned level)

@@ -47,8 +47,9 @@ void tree_writer_owner(struct tree_writer *w, struct bytes key, const uint8_t *c
 /* True if a node of that level may be taken whole. */
 bool tree_writer_at_boundary(const struct tree_writer *w, unsigned level);
 
-/* Adds a node of an older tree (a reference is made), none of whose owners changed. */
-void tree_writer_node(struct tree_writer *w, struct node_handle node);
+/* Adds a node of an older tree (a reference is made) with its first key, none of whose owners
+ * changed. */
+void tree_writer_node(struct tree_writer *w, struct node_handle node, struct bytes first_key);
 
 /* Makes one branch of that level of the nodes added (all of the level below, and no more of them
  * than go into one branch), whether or not it would end there; a reference. */
