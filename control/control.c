@@ -89,6 +89,7 @@ void control_stop(struct control *c)
 	for (unsigned i = 0; i < HTTP_LINGER_MS / LINGER_STEP_MS && c->requests > 0; i++) {
 		poll(NULL, 0, LINGER_STEP_MS);
 	}
+	atomic_store(&c->stopping, true);
 	MHD_stop_daemon(c->http);
 	if (fd != MHD_INVALID_SOCKET) {
 		close(fd);

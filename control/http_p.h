@@ -17,6 +17,7 @@
 #define HTTP_STACK_BYTES  (1U << 20)
 #define HTTP_LINGER_MS    250   /* requests under way when control_stop() comes */
 #define HTTP_PAGE_ZONES   128   /* asked of the daemon at once */
+#define STREAM_LOOK_MS    100   /* between looks whether we are stopping, where no text comes */
 #define STREAM_BYTES      65536 /* of text between its maker and its reader */
 #define JSON_ZONE_MAX     4096  /* one zone as JSON, the longest name escaped twice */
 
@@ -25,6 +26,7 @@ struct control {
 	struct events *events;
 	struct MHD_Daemon *http;
 	_Atomic unsigned requests; /* under way */
+	_Atomic bool stopping;     /* who waits for text, waits no longer */
 	int fd;                    /* listening; -1 after it was closed */
 	char path[108];
 	uint64_t path_dev, path_ino; /* of the socket file that we made */

@@ -7,6 +7,7 @@
  * takes no more memory than a small one. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/arena.h"
 #include "control/http_p.h"
@@ -86,6 +87,21 @@ static void *stream_run(void *arg)
 	return NULL;
 }
 
+/* Waits until there is text, or the maker is through. False: we are stopping. The lock is held. */
+static bool stream_wait(struct stream *s)
+{
+	while (s->len == 0 && !s->done) {
+		uint64_t until = env_mono_ns(env_system()) + STREAM_LOOK_MS * NS_PER_MS;
+		struct timespec ts = { (time_t)(until / NS_PER_S), (long)(until % NS_PER_S) };
+
+		if (atomic_load(&s->request.control->stopping)) {
+			return false;
+		}
+		pthread_cond_timedwait(&s->changed, &s->lock, &ts);
+	}
+	return true;
+}
+
 static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max)
 {
 	struct stream *s = cls;
@@ -93,10 +109,9 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max)
 
 	(void)pos;
 	pthread_mutex_lock(&s->lock);
-	while (s->len == 0 && !s->done) {
-		pthread_cond_wait(&s->changed, &s->lock);
-	}
-	if (s->len > 0) {
+	if (!stream_wait(s)) {
+		got = MHD_CONTENT_READER_END_WITH_ERROR;
+	} else if (s->len > 0) {
 		got = (ssize_t)buffer_take(s, out, max);
 		pthread_cond_broadcast(&s->changed);
 	} else {
@@ -128,10 +143,7 @@ static enum err stream_begun(struct stream *s)
 	enum err e;
 
 	pthread_mutex_lock(&s->lock);
-	while (s->len == 0 && !s->done) {
-		pthread_cond_wait(&s->changed, &s->lock);
-	}
-	e = s->len > 0 ? ERR_OK : s->result;
+	e = !stream_wait(s) ? ERR_STOPPING : s->len > 0 ? ERR_OK : s->result;
 	pthread_mutex_unlock(&s->lock);
 	return e;
 }
@@ -155,12 +167,16 @@ static enum MHD_Result stream_queue(struct stream *s, struct MHD_Connection *con
 enum MHD_Result http_stream(struct MHD_Connection *connection, const struct stream_request *request)
 {
 	struct stream *s = mem_zero(1, sizeof(*s));
+	pthread_condattr_t attr;
 	enum MHD_Result result;
 	enum err e;
 
 	s->request = *request;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->changed, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->changed, &attr);
+	pthread_condattr_destroy(&attr);
 	/* Signals stay blocked, as in the thread that starts this one. */
 	if (pthread_create(&s->maker, NULL, stream_run, s) != 0) {
 		pthread_cond_destroy(&s->changed);
@@ -170,7 +186,8 @@ enum MHD_Result http_stream(struct MHD_Connection *connection, const struct stre
 	}
 	e = stream_begun(s);
 	if (e != ERR_OK) {
-		result = http_fail(connection, e, s->why); /* the maker is through */
+		/* While stopping the maker may still be at it. */
+		result = http_fail(connection, e, e == ERR_STOPPING ? "" : s->why);
 		stream_free(s);
 		return result;
 	}

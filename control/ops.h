@@ -96,7 +96,8 @@ struct control_pick {
 	uint32_t serial;
 };
 
-typedef bool (*control_put)(void *to, struct bytes text); /* false: stop */
+/* False: nobody listens any more; stop. Of no octets it is a question only. */
+typedef bool (*control_put)(void *to, struct bytes text);
 
 /* Where text of any length goes, and what to say where there is none. */
 struct control_sink {

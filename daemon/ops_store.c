@@ -160,6 +160,9 @@ static bool tell_sink(void *self, const char *line)
 {
 	const struct control_sink *sink = self;
 
+	if (line == NULL) {
+		return sink->put(sink->to, bytes_of(NULL, 0));
+	}
 	return sink->put(sink->to, bytes_str(line)) && sink->put(sink->to, bytes_str("\n"));
 }
 

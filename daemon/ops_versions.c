@@ -523,8 +523,10 @@ static enum err act_once(struct daemon *d, struct name name, const struct contro
 		e = job_wait(&j->job, CALL_DEADLINE_S);
 		*again = e == ERR_BUSY && job_done(&j->job);
 	}
-	if (e != ERR_BUSY || *again) { /* else the shard may still be at it */
+	if (e != ERR_BUSY || *again) {
 		memcpy(why, j->why, CONTROL_REASON_MAX);
+	} else { /* the shard, or the disk, may still be at it */
+		snprintf(why, CONTROL_REASON_MAX, "it is not done yet, and may still be");
 	}
 	job_release(&j->job);
 	return e;
@@ -542,6 +544,9 @@ enum err ops_zone_act(void *self, struct name name, const struct control_version
 		if (again) {
 			poll(NULL, 0, TRY_AGAIN_MS);
 		}
+	}
+	if (again && why[0] == '\0') {
+		snprintf(why, CONTROL_REASON_MAX, "another change of the zone is under way");
 	}
 	return e;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -23,13 +24,14 @@
 #define STATUS_DAMAGED 3
 #define STATUS_TROUBLE 2
 #define BLOCK_BYTES    4096
+#define LOOK_MS        100 /* between looks whether anybody listens */
 
 /* ---- the other process ---- */
 
 static bool tell_line(void *self, const char *line)
 {
 	(void)self;
-	return printf("%s\n", line) >= 0 && fflush(stdout) == 0;
+	return line == NULL || (printf("%s\n", line) >= 0 && fflush(stdout) == 0);
 }
 
 /* Dying is told by whoever waits for us: no core as large as the database, and no signal held back. */
@@ -104,10 +106,17 @@ static enum err start(const char *path, pid_t *pid, int *out)
 /* Passes on what comes until its end. False: nobody listens. */
 static bool pass_on(int from, const struct control_sink *sink)
 {
+	struct pollfd p = { .fd = from, .events = POLLIN };
 	uint8_t block[BLOCK_BYTES];
 	ssize_t len;
 
 	for (;;) {
+		if (poll(&p, 1, LOOK_MS) == 0) {
+			if (!sink->put(sink->to, bytes_of(NULL, 0))) {
+				return false;
+			}
+			continue;
+		}
 		len = read(from, block, sizeof(block));
 		if (len < 0 && errno == EINTR) {
 			continue;
@@ -148,7 +157,10 @@ enum err verify_elsewhere(const char *path, const struct control_sink *sink)
 
 	TRY(start(path, &pid, &from));
 	heard = pass_on(from, sink);
-	close(from); /* who tells and is not heard any more comes to an end by itself */
+	close(from);
+	if (!heard) {
+		kill(pid, SIGKILL); /* it changes nothing */
+	}
 	while (waitpid(pid, &status, 0) < 0) {
 		if (errno != EINTR) {
 			return ERR_SYSTEM;

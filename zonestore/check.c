@@ -51,8 +51,13 @@ void teller_say(struct teller *t, const char *format, ...)
 
 bool teller_goes_on(struct teller *t, uint64_t done, const char *of_what)
 {
-	uint64_t now = done % 1024 == 0 ? env_mono_ns(t->sink->env) : 0;
+	uint64_t now;
 
+	if (done % CHECK_LOOK_EVERY != 0 || t->deaf) {
+		return !t->deaf;
+	}
+	now = env_mono_ns(t->sink->env);
+	t->deaf = !t->sink->tell(t->sink->self, NULL);
 	if (now >= t->next_ns) {
 		teller_say(t, "%" PRIu64 " %s so far", done, of_what);
 		t->next_ns = now + CHECK_TELL_S * NS_PER_S;

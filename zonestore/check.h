@@ -18,7 +18,8 @@
 #define CHECK_TELL_S   5 /* between lines that say how far it is */
 
 struct check_sink {
-	bool (*tell)(void *self, const char *line); /* false: nobody listens; stop */
+	/* False: nobody listens; stop. Asked often, with NULL for the line, where nothing is told. */
+	bool (*tell)(void *self, const char *line);
 	void *self;
 	const struct env *env;
 };

@@ -7,6 +7,8 @@
 
 #include "zonestore/check.h"
 
+#define CHECK_LOOK_EVERY 1024 /* nodes, between looks at the clock and at who listens */
+
 struct teller {
 	const struct check_sink *sink;
 	const char *what; /* lines begin with it */

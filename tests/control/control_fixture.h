@@ -30,11 +30,13 @@ struct fake_daemon {
 	enum err reload;
 	const char *check_lines;
 	enum err check_end;
+	bool check_thinks; /* for ever, after those lines */
 
 	struct control_version_act act; /* the last */
 	_Atomic unsigned acts;
 	_Atomic unsigned refreshes, retransfers, stops, reloads;
 	_Atomic bool export_stopped; /* put() said so */
+	_Atomic bool check_stopped;
 };
 
 /* Starts it in a new folder. */

@@ -61,6 +61,22 @@ TEST(http_stream, stops_when_nobody_reads)
 	fake_stop(&d);
 }
 
+TEST(http_stream, stopping_does_not_wait_for_a_maker_that_thinks)
+{
+	struct fake_daemon d = { .zones = 2, .check_lines = "so far\n", .check_thinks = true };
+	struct ctl_call call;
+	char why[256], text[16];
+
+	fake_start(&d);
+	cr_assert(call_begin(&call, d.path, "POST", "/v1/store/check", why), "%s", why);
+	cr_expect(eq(sz, call_read(&call, text, sizeof(text)), 7));
+	fake_stop(&d);
+	cr_expect(d.check_stopped);
+	cr_expect(eq(sz, call_read(&call, text, sizeof(text)), 0));
+	cr_expect(call.broken);
+	call_end(&call);
+}
+
 TEST(http_stream, stopping_does_not_wait_for_a_reader_that_sleeps)
 {
 	struct fake_daemon d = { .zones = 2, .export_bytes = 1ULL << 40 };

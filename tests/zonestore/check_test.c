@@ -30,6 +30,9 @@ static bool tell(void *self, const char *line)
 {
 	struct told *t = self;
 
+	if (line == NULL) {
+		return !t->deaf;
+	}
 	if (t->len + strlen(line) + 2 < sizeof(t->text)) {
 		t->len +=
 			(size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len, "%s\n", line);
