@@ -13,6 +13,9 @@
 #include "base/codec.h"
 #include "zonestore/store_p.h"
 #include "zonestore/versions_p.h"
+#include "zonestore/weigh_p.h"
+
+#define WEIGH_SLICE 16384U /* records that are counted before others have their turn */
 
 /* ---- beginning ---- */
 
@@ -42,6 +45,7 @@ static enum err commit_push(struct store *st, struct zone *zone, struct version_
 	c->snap = p->snap;
 	c->err = ERR_OK;
 	c->weighed = false;
+	c->weigher = NULL;
 	c->next = NULL;
 	c->since_ns = env_mono_ns(st->o.env);
 	c->begun_ns = 0;
@@ -172,26 +176,43 @@ void store_prune(struct store *st, struct zone *zone, const struct version_limit
 
 /* ---- on the disk thread ---- */
 
-void commit_weigh(struct commit *c)
+/* What is to be counted for a commit, if anything is. */
+static struct weigher *commit_weigher(const struct commit *c)
 {
 	const struct snapshot *before = zone_newest(c->zone);
-	const struct snapshot *after = c->snap != NULL ? c->snap : before;
+	bool pushes = c->pushes && c->more != NULL && c->more->count > 0;
+
+	if (before == NULL || (c->fresh == NULL && !pushes)) {
+		return NULL;
+	}
+	return weigher_new(c->fresh, before, pushes ? c->snap : NULL);
+}
+
+bool commit_weigh(struct commit *c)
+{
+	struct weigher *w = c->weigher;
 
 	if (c->weighed) {
-		return;
+		return true;
 	}
+	if (w == NULL) {
+		w = commit_weigher(c);
+		c->weigher = w;
+	}
+	if (w != NULL && !weigher_step(w, WEIGH_SLICE)) {
+		return false;
+	}
+	if (w != NULL && w->after != NULL) {
+		c->more->older[0].bytes = w->bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)w->bytes;
+	}
+	if (c->more != NULL) {
+		const struct snapshot *next = c->snap != NULL ? c->snap : zone_newest(c->zone);
+		versions_trim(c->more, versions_bytes_max(&c->keep, next));
+	}
+	weigher_free(w);
+	c->weigher = NULL;
 	c->weighed = true;
-	if (c->fresh != NULL && before != NULL) {
-		weigh_counts(c->fresh, before);
-	}
-	if (c->more == NULL) {
-		return;
-	}
-	if (c->pushes && c->more->count > 0) {
-		uint64_t bytes = weigh_unshared(before, after);
-		c->more->older[0].bytes = bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
-	}
-	versions_trim(c->more, versions_bytes_max(&c->keep, after));
+	return true;
 }
 
 /* ---- ending ---- */
@@ -220,12 +241,15 @@ static void publish_tell(struct store *st, struct zone *zone, const struct snaps
 
 /* Makes a durable version the one that every shard reads. Takes the reference. Nothing here can
  * fail. */
-static void store_publish(struct store *st, struct zone *zone, struct snapshot *snap)
+static void store_publish(struct store *st, struct zone *zone, struct snapshot *snap, bool comes)
 {
 	struct snapshot *old = zone_served(zone);
 
 	assert(snap != old);
 	zone_set_newest(zone, snap); /* pairs with the acquire load in zone_newest() */
+	if (comes) {
+		zone_set_expired(zone, false);
+	}
 	publish_tell(st, zone, snap);
 	for (unsigned i = 0; i < st->subscriber_count; i++) {
 		struct subscriber *s = &st->subscribers[i];
@@ -248,17 +272,17 @@ static void commit_publish(struct commit *c)
 	}
 	/* First what else is kept: who finds the new version finds the one before it as well. */
 	atomic_store_explicit(&zone->more, c->more, memory_order_release);
-	if (c->comes) {
-		zone_set_expired(zone, false); /* a primary is there */
-	}
 	if (c->snap != NULL) {
-		store_publish(st, zone, c->snap);
+		store_publish(st, zone, c->snap, c->comes);
+	} else if (c->comes) {
+		zone_set_expired(zone, false); /* a primary is there */
 	}
 	versions_retire(st->o.epoch, before);
 }
 
 void commit_forget(struct commit *c)
 {
+	weigher_free(c->weigher);
 	snapshot_unref(c->snap);
 	versions_free(c->more);
 	if (c->done == prune_done) {
@@ -291,6 +315,8 @@ void commit_finish(struct store_task *task)
 	struct zone *zone = c->zone;
 	bool removed;
 
+	weigher_free(c->weigher); /* the disk failed meanwhile */
+	c->weigher = NULL;
 	pthread_mutex_lock(&st->queue.lock);
 	removed = (zone->marks & MARK_REMOVED) != 0; /* by this very thread */
 	pthread_mutex_unlock(&st->queue.lock);

@@ -311,7 +311,10 @@ static enum err fill_commit(struct store *st, struct commit *c, bool *whole)
 {
 	struct zone_state state = { .apex = zone_apex(c->zone), .timers = c->timers };
 
-	commit_weigh(c);
+	if (!commit_weigh(c)) {
+		*whole = false;
+		return ERR_OK;
+	}
 	state.served = c->snap != NULL ? c->snap : zone_newest(c->zone);
 	state.more = c->more;
 	return disk_put_zone(st, c->zone, &state, whole);

@@ -31,6 +31,7 @@
 struct store;
 struct zone;
 struct versions;
+struct weigher;
 
 /* A piece of work for another thread; a field of what it is about. */
 struct store_task {
@@ -167,6 +168,7 @@ struct commit {
 	bool comes;             /* from a primary, with timers */
 	bool pushes;            /* what is served now becomes an older version */
 	bool weighed;
+	struct weigher *weigher; /* while it is */
 	struct zone_timers timers;
 	uint64_t since_ns;
 	uint64_t begun_ns; /* the first transaction that has a part of it; 0: none yet */

@@ -255,6 +255,10 @@ void plan_arrival(struct version_plan *p, struct snapshot *snap, enum hold_reaso
 		plan_aside(p, snap, HOLD_REJECTED);
 	} else if (hold != HOLD_NONE) {
 		plan_aside(p, snap, hold);
+	} else if (p->pinned && p->aside == NULL && p->served->origin != SNAPSHOT_BY_ROLLBACK &&
+	           snapshot_same(p->served, snap)) {
+		snapshot_unref(snap); /* the same again: there is nothing to be put aside */
+		p->fresh = NULL;
 	} else if (p->pinned) {
 		plan_aside(p, snap, HOLD_PINNED);
 	} else {

@@ -5,7 +5,8 @@
  *	served   what answers and transfers out are made of (zone_borrow())
  *	aside    what the primary has sent since, if that is not served: held by a guard, rejected by
  *	         an operator, or come while the zone was pinned. At most one: the newest
- *	older    what was served before, newest first, as far as the limits go
+ *	older    what was served before, newest first, as far as the limits go. After a rollback
+ *	         this has the version that is aside as well, under the serial that it was served with
  *
  * A version has two serials: its own, under which it is served, and that of the primary's SOA.
  * They differ from a rollback on, which goes out above what was last served so that secondaries
@@ -32,8 +33,9 @@ struct version_view {
  * has is compared with snapshot_source_serial() of it. Owner shard. NULL if there is none. */
 const struct snapshot *zone_have(const struct zone *zone);
 
-/* The served or older version with that (own) serial, borrowed; NULL if it is not kept. Any shard,
- * within a turn. O(versions). */
+/* The served or older version with that (own) serial, borrowed; NULL if it is not kept, or if older
+ * ones with different content have it: nobody can tell which of them is meant. Any shard, within a
+ * turn. O(versions). */
 const struct snapshot *zone_kept(const struct zone *zone, struct serial serial);
 
 /* The kept version with this content; NULL if there is none. Any shard, within a turn. */
@@ -52,12 +54,15 @@ size_t zone_versions(const struct zone *zone, struct version_view *out, size_t c
  * at once with nothing begun: ERR_BUSY (a commit of the zone is under way, or the queue is full: again
  * later), ERR_STOPPING, or what is said below. c->keep is looked at, c->hold is not.
  *
- * Rollback serves the content of the kept version `serial` and pins the zone; under a serial above the one
- * served last, or with `same_serial` under its old one. ERR_NOT_FOUND; ERR_BUSY.
+ * Rollback serves the content of the kept version `serial` (an older one before what is served) and
+ * pins the zone; under a serial above all that were served, or with `same_serial` under its old one.
+ * What the primary sent last is aside from then on. ERR_NOT_FOUND.
  * Pin keeps what is served: what comes is kept aside. Release takes the pin away and serves what had
- * come meanwhile and no guard holds. ERR_NOT_FOUND: it is not pinned.
- * Accept serves the version that a guard holds, pinned or not, or that was rejected; reject keeps it from
- * being served until the primary has another. ERR_NOT_FOUND: none is aside. */
+ * come meanwhile and no guard holds. ERR_NOT_FOUND: nothing is served, or it is not pinned.
+ * Accept serves the version that is aside, whatever the reason; a pin stays, for what comes. Reject keeps
+ * it from being served until the primary has another. ERR_NOT_FOUND: none is aside.
+ *
+ * A zone that expired is not served again by any of this, but by a version that a primary sends. */
 MUST_USE enum err store_rollback(struct store *st, struct zone *zone, struct serial serial,
                                  bool same_serial, struct commit *c);
 MUST_USE enum err store_pin(struct store *st, struct zone *zone, struct commit *c);

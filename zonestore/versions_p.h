@@ -92,18 +92,9 @@ uint64_t versions_bytes_max(const struct version_limits *keep, const struct snap
 /* Ends a commit whose `err` is set; runs on the owner shard. */
 void commit_finish(struct store_task *task);
 
-/* Completes a commit before its zone's record is written: what was left because it may take long. */
-void commit_weigh(struct commit *c);
+/* Goes on with what is left to be done before a zone's record is written, because it may take long:
+ * true when it is done. */
+MUST_USE bool commit_weigh(struct commit *c);
 
 /* Gives up a commit that nobody waits for any more: the store ends. */
 void commit_forget(struct commit *c);
-
-/* ---- weigh.c ---- */
-
-/* Counts the records that `snap` has and `before` has not, and the other way round, into `snap`,
- * which nobody else sees. In proportion to what differs. */
-void weigh_counts(struct snapshot *snap, const struct snapshot *before);
-
-/* Octets of nodes and bodies that `older` uses and `newer` does not, as if no other zone or version
- * did. In proportion to what differs. */
-uint64_t weigh_unshared(const struct snapshot *older, const struct snapshot *newer);

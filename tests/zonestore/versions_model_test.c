@@ -124,6 +124,10 @@ static void model_arrive(struct model *m, const struct mversion *v, enum hold_re
 {
 	bool rejected = m->has_aside && m->why == HOLD_REJECTED && same_content(v, &m->aside);
 
+	if (!m->has_aside && m->pinned && hold == HOLD_NONE && !m->served.back &&
+	    same_content(v, &m->served)) {
+		return; /* nothing new */
+	}
 	if (rejected || hold != HOLD_NONE || m->pinned) {
 		m->aside = *v;
 		m->aside.serial = v->source;

@@ -396,3 +396,37 @@ TEST(versions, prunes_by_age)
 	cr_expect(eq(str, (char *)kept(&s), "3 older 2"));
 	scene_fini(&s);
 }
+
+/* A version of which much has to be counted lets others go before it. */
+TEST(versions, a_large_difference_is_counted_in_parts)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct snapshot_facts facts;
+	struct farm_commit large;
+	struct farm_commit small;
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), 2);
+	cr_assert(eq(int, farm_publish(&f, 0, 1, 0), ERR_OK));
+	cr_assert(eq(int, farm_commit(&f, &large, 0, 2, 40000), ERR_OK));
+	cr_assert(eq(int, farm_commit(&f, &small, 1, 2, 3), ERR_OK));
+	(void)store_step(f.st);
+	(void)store_step(f.st);
+	farm_turn(&f);
+	cr_expect(eq(uint, small.done, 1));
+	cr_expect(eq(uint, large.done, 0));
+	farm_settle(&f);
+	cr_expect(eq(int, large.err, ERR_OK));
+	snapshot_facts(zone_borrow(farm_zone(&f, 0)), &facts);
+	cr_expect(eq(u32, facts.added, 40002), "with both TXT records");
+	cr_expect(eq(u32, facts.deleted, 2));
+	/* One that fails on the way has nothing left behind. */
+	cr_assert(eq(int, farm_commit(&f, &large, 0, 3, 0), ERR_OK));
+	(void)store_step(f.st);
+	memory_disk_fail(disk, 1, ERR_DISK);
+	farm_settle(&f);
+	cr_expect(eq(int, large.err, ERR_DISK));
+	cr_expect(eq(u32, farm_serial(&f, 0), 2));
+	farm_fini(&f);
+	memory_disk_free(disk);
+}
