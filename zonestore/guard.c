@@ -9,11 +9,13 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MARK_FILE    "loading"
 #define ASIDE_PREFIX GUARD_FILE ".damaged-"
 #define FILE_MODE    0600
+#define FOLDER_MODE  0700
 
 static bool path_join(char out[static PATH_MAX], const char *folder, const char *name)
 {
@@ -169,4 +171,26 @@ enum err guard_set_aside(const char *folder, int64_t now_s, char *where, size_t 
 	guard_sync(folder);
 	snprintf(where, where_cap, "%s", to);
 	return ERR_OK;
+}
+
+int guard_folder(const char *path)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+
+	if (len >= sizeof(part)) {
+		return ENAMETOOLONG;
+	}
+	memcpy(part, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (part[i] != '/' && part[i] != '\0') {
+			continue;
+		}
+		part[i] = '\0';
+		if (mkdir(part, FOLDER_MODE) != 0 && errno != EEXIST) {
+			return errno;
+		}
+		part[i] = path[i];
+	}
+	return 0;
 }

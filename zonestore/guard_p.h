@@ -26,5 +26,8 @@ bool guard_versions_differ(const char *folder);
  * `where` becomes the path of it. ERR_DISK, ERR_DISK_READONLY: it is where it was. */
 MUST_USE enum err guard_set_aside(const char *folder, int64_t now_s, char *where, size_t where_cap);
 
+/* Makes the folder and its parents. Returns 0, or the error of the system. */
+MUST_USE int guard_folder(const char *folder);
+
 /* Makes new names in the folder durable. */
 void guard_sync(const char *folder);

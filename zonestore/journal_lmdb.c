@@ -22,18 +22,20 @@
 
 #include "base/arena.h"
 #include "zonestore/guard_p.h"
+#include "zonestore/lmdb_hot_p.h"
 #include "zonestore/lmdb_read_p.h"
 #include "zonestore/lmdb_walk_p.h"
 
-#define FORMAT_VERSION 2 /* 1: no kept versions, and branches had their children's ids */
+/* 1: no kept versions, and branches had their children's ids. 2: no records beside the roots. */
+#define FORMAT_VERSION 3
 #define FORMAT_KEY     "format"
 #define HEADROOM_BYTES (32ULL * 1024 * 1024) /* free part of the map before a transaction */
 #define MAP_STEP_BYTES (16ULL << 30)         /* the map doubles up to this, then adds it */
 #define DISK_LOW_BYTES (1ULL << 20)          /* a short write with less space left: full */
 #define TABLES_MAX     LMDB_TABLES
+#define HOT_ZONES      2U   /* of a transaction; with more of them, pages are shared anyway */
 #define TOUCHED_MAX    256U /* records read or written before the map is let go of */
 #define FILE_MODE      0600
-#define FOLDER_MODE    0700
 
 /* A table keyed by numbers. */
 struct table {
@@ -51,6 +53,9 @@ struct journal_lmdb {
 	bool scanning;
 	struct table nodes;
 	struct table zones;
+	struct lmdb_hot hot;
+	struct lmdb_hot hot_before;
+	unsigned zones_put; /* in the open transaction */
 	MDB_dbi meta;
 	uint64_t map_bytes;
 	uint64_t map_max_bytes;
@@ -128,29 +133,6 @@ static enum err err_from_lmdb(const struct journal_lmdb *l, int rc)
 
 /* ---- opening ---- */
 
-/* Makes the folder and its parents. */
-static int folder_make(const char *path)
-{
-	char part[PATH_MAX];
-	size_t len = strlen(path);
-
-	if (len >= sizeof(part)) {
-		return ENAMETOOLONG;
-	}
-	memcpy(part, path, len + 1);
-	for (size_t i = 1; i <= len; i++) {
-		if (part[i] != '/' && part[i] != '\0') {
-			continue;
-		}
-		part[i] = '\0';
-		if (mkdir(part, FOLDER_MODE) != 0 && errno != EEXIST) {
-			return errno;
-		}
-		part[i] = path[i];
-	}
-	return 0;
-}
-
 static int file_in_folder(const char *folder, const char *name, int flags)
 {
 	char path[PATH_MAX];
@@ -201,7 +183,10 @@ static int tables_open(struct journal_lmdb *l, MDB_txn *txn)
 	    (rc = table_open(txn, "zones", &l->zones)) != 0) {
 		return rc;
 	}
-	return mdb_dbi_open(txn, "meta", MDB_CREATE, &l->meta);
+	if ((rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &l->meta)) != 0) {
+		return rc;
+	}
+	return lmdb_hot_load(txn, l->zones.dbi, &l->hot);
 }
 
 /* A number and, from format 2 on, its complement: one that is damaged does not pass for another
@@ -406,6 +391,8 @@ static enum err lmdb_begin(struct journal *j)
 	}
 	l->nodes.last_before = l->nodes.last;
 	l->zones.last_before = l->zones.last;
+	l->hot_before = l->hot;
+	l->zones_put = 0;
 	return ERR_OK;
 }
 
@@ -428,6 +415,7 @@ static void tables_undo(struct journal_lmdb *l)
 {
 	l->nodes.last = l->nodes.last_before;
 	l->zones.last = l->zones.last_before;
+	l->hot = l->hot_before;
 }
 
 /* Octets that this thread gave to write() so far; 0 where the system does not count them. */
@@ -569,6 +557,7 @@ static enum err table_scan(struct journal_lmdb *l, MDB_dbi dbi, journal_visit vi
 	MDB_val value;
 	enum err e = ERR_OK;
 	struct walk walk = { 0 };
+	bool hot;
 	int rc;
 
 	assert(!l->scanning);
@@ -577,9 +566,11 @@ static enum err table_scan(struct journal_lmdb *l, MDB_dbi dbi, journal_visit vi
 		return err_from_lmdb(l, rc);
 	}
 	l->scanning = true;
+	hot = dbi == l->zones.dbi && lmdb_hot_any(l->read);
 	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
 	while (rc == 0 && e == ERR_OK) {
-		if ((rc = walk_next(&walk, &key)) != 0) {
+		if ((rc = walk_next(&walk, &key)) != 0 ||
+		    (hot && (rc = lmdb_hot_value(l->read, walk.last, &value)) != 0)) {
 			break;
 		}
 		l->touched++;
@@ -613,18 +604,42 @@ static enum err lmdb_get_node(struct journal *j, uint64_t seq, struct bytes *out
 
 static enum err lmdb_put_zone(struct journal *j, uint64_t number, struct bytes value)
 {
-	return number_put(lmdb_of(j), &lmdb_of(j)->zones, number, value);
+	struct journal_lmdb *l = lmdb_of(j);
+	bool put = false;
+	int rc;
+
+	assert(l->write != NULL);
+	if (++l->zones_put <= HOT_ZONES) {
+		rc = lmdb_hot_put(&l->hot, l->write, number, value, &put);
+	} else {
+		rc = lmdb_hot_drop(&l->hot, l->write, number);
+	}
+	if (rc != 0) {
+		return write_failed(l, rc);
+	}
+	return put ? ERR_OK : number_put(l, &l->zones, number, value);
 }
 
 static enum err lmdb_drop_zone(struct journal *j, uint64_t number)
 {
-	return number_drop(lmdb_of(j), lmdb_of(j)->zones.dbi, number);
+	struct journal_lmdb *l = lmdb_of(j);
+	int rc;
+
+	assert(l->write != NULL);
+	rc = lmdb_hot_drop(&l->hot, l->write, number);
+	return rc == 0 ? number_drop(l, l->zones.dbi, number) : write_failed(l, rc);
 }
 
 static enum err lmdb_get_zone(struct journal *j, uint64_t number, struct bytes *out)
 {
-	return table_get(lmdb_of(j), lmdb_of(j)->zones.dbi, (MDB_val){ sizeof(number), &number },
-	                 out);
+	struct journal_lmdb *l = lmdb_of(j);
+	MDB_val value;
+
+	TRY(table_get(l, l->zones.dbi, (MDB_val){ sizeof(number), &number }, out));
+	value = (MDB_val){ out->len, (void *)(uintptr_t)out->at };
+	TRY(err_from_lmdb(l, lmdb_hot_value(l->read, number, &value)));
+	*out = bytes_of(value.mv_data, value.mv_size);
+	return ERR_OK;
 }
 
 static MDB_val name_key(const char *name)
@@ -823,7 +838,7 @@ enum err journal_lmdb_new(const struct journal_lmdb_options *options, struct jou
 	if (why_cap > 0) {
 		why[0] = '\0';
 	}
-	if ((rc = folder_make(l->path)) == 0 && (rc = lock_take(l)) == 0) {
+	if ((rc = guard_folder(l->path)) == 0 && (rc = lock_take(l)) == 0) {
 		rc = l->guarded ? open_guarded(l, options, &format, w) : env_open(l, &format);
 	}
 	if (rc != 0) {

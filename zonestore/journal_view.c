@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "zonestore/guard_p.h"
+#include "zonestore/lmdb_hot_p.h"
 #include "zonestore/lmdb_walk_p.h"
 
 struct journal_view {
@@ -58,6 +59,9 @@ static enum err table_get(struct journal_view *v, MDB_dbi dbi, uint64_t number, 
 	MDB_val value;
 	int rc = v->empty ? MDB_NOTFOUND : mdb_get(v->txn, dbi, &key, &value);
 
+	if (rc == 0 && dbi == v->zones) {
+		rc = lmdb_hot_value(v->txn, number, &value);
+	}
 	if (rc == 0) {
 		*out = bytes_of(value.mv_data, value.mv_size);
 	}
@@ -71,17 +75,20 @@ static enum err table_scan(struct journal_view *v, MDB_dbi dbi, journal_visit vi
 	MDB_val value;
 	struct walk walk;
 	enum err e = ERR_OK;
+	bool hot;
 	int rc;
 
 	if (v->empty) {
 		return ERR_OK;
 	}
+	hot = dbi == v->zones && lmdb_hot_any(v->txn);
 	if ((rc = walk_begin(&walk, v->txn, dbi)) != 0 ||
 	    (rc = mdb_cursor_open(v->txn, dbi, &cursor)) != 0) {
 		return err_of(rc);
 	}
 	while (e == ERR_OK && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0 &&
-	       (rc = walk_next(&walk, &key)) == 0) {
+	       (rc = walk_next(&walk, &key)) == 0 &&
+	       (!hot || (rc = lmdb_hot_value(v->txn, walk.last, &value)) == 0)) {
 		e = visit(self, walk.last, bytes_of(value.mv_data, value.mv_size));
 	}
 	mdb_cursor_close(cursor);
@@ -158,6 +165,7 @@ static bool file_is_there(const char *path, const char *name)
 
 static int tables_open(struct journal_view *v)
 {
+	struct lmdb_hot hot;
 	MDB_stat s;
 	int rc = mdb_stat(v->txn, LMDB_MAIN_TABLE, &s);
 
@@ -167,6 +175,9 @@ static int tables_open(struct journal_view *v)
 	}
 	if ((rc = mdb_dbi_open(v->txn, "nodes", MDB_INTEGERKEY, &v->nodes)) == 0) {
 		rc = mdb_dbi_open(v->txn, "zones", MDB_INTEGERKEY, &v->zones);
+	}
+	if (rc == 0) {
+		rc = lmdb_hot_load(v->txn, v->zones, &hot);
 	}
 	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "zonestore/lmdb_hot_p.h"
 #include "zonestore/lmdb_walk_p.h"
 
 #define TOUCHED_MAX_BYTES (16U << 20) /* of the map, before it is let go of */
@@ -20,6 +21,7 @@ struct lmdb_reader {
 	MDB_txn *txn;
 	MDB_cursor *nodes;
 	MDB_cursor *zones;
+	bool hot; /* some zones' records are not in their table */
 	uintptr_t page_bytes;
 	uintptr_t lowest; /* touched of the map since it was let go of; equal: nothing */
 	uintptr_t highest;
@@ -96,7 +98,16 @@ static enum err read_node(struct journal_reader *r, uint64_t seq, struct bytes *
 
 static enum err read_zone(struct journal_reader *r, uint64_t number, struct bytes *out)
 {
-	return number_get(lmdb_reader_of(r), lmdb_reader_of(r)->zones, number, out);
+	struct lmdb_reader *o = lmdb_reader_of(r);
+	MDB_val value;
+
+	TRY(number_get(o, o->zones, number, out));
+	if (o->hot) {
+		value = (MDB_val){ out->len, (void *)(uintptr_t)out->at };
+		TRY(err_of(lmdb_hot_value(o->txn, number, &value)));
+		*out = value_touched(o, value);
+	}
+	return ERR_OK;
 }
 
 static bool key_number(MDB_val key, uint64_t *out)
@@ -124,6 +135,9 @@ static enum err read_zones(struct journal_reader *r, struct journal_range range,
 		}
 		if (number > range.last) {
 			return ERR_OK;
+		}
+		if (o->hot) {
+			TRY(err_of(lmdb_hot_value(o->txn, number, &value)));
 		}
 		TRY(visit(self, number, value_touched(o, value)));
 		if (number == UINT64_MAX) {
@@ -194,6 +208,7 @@ int lmdb_read_new(MDB_env *env, MDB_dbi nodes, MDB_dbi zones, struct journal_rea
 		read_free(&o->reader);
 		return rc;
 	}
+	o->hot = lmdb_hot_any(o->txn);
 	*out = &o->reader;
 	return 0;
 }

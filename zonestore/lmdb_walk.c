@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "zonestore/lmdb_hot_p.h"
+
 #define META_PAGES 2
 
 int walk_begin(struct walk *o, MDB_txn *txn, MDB_dbi dbi)
@@ -149,24 +151,28 @@ static int meta_walk(MDB_txn *txn, MDB_dbi dbi)
 int walk_tables(MDB_env *env)
 {
 	static const char *const names[LMDB_TABLES] = { "nodes", "zones", "meta" };
+	struct lmdb_hot hot;
 	MDB_stat s = { 0 };
 	MDB_txn *txn;
 	MDB_dbi dbi;
+	MDB_dbi zones = 0;
 	int rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
 
 	if (rc != 0) {
 		return rc;
 	}
-	if ((rc = mdb_stat(txn, LMDB_MAIN_TABLE, &s)) == 0 && s.ms_entries != 0) {
-		rc = s.ms_entries == LMDB_TABLES ? meta_walk(txn, LMDB_MAIN_TABLE) : MDB_CORRUPTED;
-	}
+	rc = mdb_stat(txn, LMDB_MAIN_TABLE, &s);
 	for (size_t i = 0; i < LMDB_TABLES && rc == 0 && s.ms_entries != 0; i++) {
 		rc = mdb_dbi_open(txn, names[i], 0, &dbi);
 		if (rc == 0) {
 			rc = i == 2 ? meta_walk(txn, dbi) : table_walk(txn, dbi, 0, value_read);
+			zones = i == 1 ? dbi : zones;
 		} else if (rc == MDB_NOTFOUND) {
 			rc = MDB_CORRUPTED;
 		}
+	}
+	if (rc == 0 && s.ms_entries != 0) {
+		rc = lmdb_hot_load(txn, zones, &hot);
 	}
 	mdb_txn_abort(txn);
 	return rc;
