@@ -21,7 +21,7 @@ struct refresh_query {
 static void leave_primary(struct refresh *z, enum job job)
 {
 	if (job == JOB_PULL) {
-		transfer_count(&z->t->counts.sessions, UINT64_MAX); /* one less */
+		transfer_count(&refresh_engine(z)->counts.sessions, UINT64_MAX); /* one less */
 	}
 	primary_slot_end(z->primary, job);
 	primary_put(z->primary);
@@ -89,7 +89,7 @@ static void on_serial(struct refresh *z, const struct addr *primary, struct seri
 static void on_soa(struct soa_query *query, struct soa_answer answer)
 {
 	struct refresh *z = container_of(query, struct refresh_query, query)->owner;
-	struct transfer *t = z->t;
+	struct transfer *t = refresh_engine(z);
 	struct addr primary = z->primary->addr;
 
 	attempt_end(z);
@@ -123,8 +123,8 @@ static enum err ask(struct refresh *z)
 	z->query = mem_zero(1, sizeof(*z->query));
 	z->query->owner = z;
 	refresh_move(z, REFRESH_ASKING);
-	transfer_count(&z->t->counts.soa_queries, 1);
-	return soa_query_begin(&z->t->asks, &z->query->query, &options);
+	transfer_count(&refresh_engine(z)->counts.soa_queries, 1);
+	return soa_query_begin(&refresh_engine(z)->asks, &z->query->query, &options);
 }
 
 /* ---- committing ---- */
@@ -132,7 +132,7 @@ static enum err ask(struct refresh *z)
 static void commit_over(struct refresh *z, enum err e)
 {
 	struct pull *p = z->pull;
-	struct transfer *t = z->t;
+	struct transfer *t = refresh_engine(z);
 	struct zone *zone = refresh_zone(z);
 
 	z->pull = NULL;
@@ -184,7 +184,8 @@ static void commit_try(struct refresh *z)
 	p->delay_ms = refresh_timers_fresh(z, p->snap, &timers);
 	p->commit.done = on_commit;
 	p->commit.keep = refresh_policy(z)->history;
-	e = store_commit(z->t->options.store, refresh_zone(z), p->snap, &timers, &p->commit);
+	e = store_commit(refresh_engine(z)->options.store, refresh_zone(z), p->snap, &timers,
+	                 &p->commit);
 	if (e == ERR_BUSY && ++p->commit_tries < COMMIT_TRIES_MAX) {
 		io_timer_set(p->io, &p->timer, io_now_ns(p->io) + COMMIT_AGAIN_MS * NS_PER_MS);
 		return;
@@ -209,7 +210,7 @@ static void commit_begin(struct refresh *z)
 	leave_primary(z, JOB_PULL);
 	z->last = (uint8_t)refresh_primary_index(z);
 	refresh_move(z, REFRESH_COMMITTING);
-	z->t->committing++;
+	refresh_engine(z)->committing++;
 	commit_try(z);
 }
 
@@ -221,7 +222,7 @@ bool attempt_uncommit(struct refresh *z)
 	}
 	pull_free(z->pull);
 	z->pull = NULL;
-	z->t->committing--;
+	refresh_engine(z)->committing--;
 	refresh_move(z, REFRESH_IDLE);
 	return true;
 }
@@ -261,7 +262,7 @@ static void pull_failed(struct refresh *z, enum err e)
 		e = note_lower(z, &primary, session_serial(s));
 	} else {
 		refresh_event_pull_failed(z, s, e);
-		transfer_count(&z->t->counts.transfers_failed, 1);
+		transfer_count(&refresh_engine(z)->counts.transfers_failed, 1);
 	}
 	attempt_end(z);
 	if (again) {
@@ -377,7 +378,7 @@ static void pull_done(struct refresh *z)
 static void on_pull(struct pull *p)
 {
 	struct refresh *z = p->owner;
-	struct transfer *t = z->t;
+	struct transfer *t = refresh_engine(z);
 	struct addr primary = z->primary->addr;
 
 	switch (p->session.state) {
@@ -404,20 +405,20 @@ static enum err pull(struct refresh *z)
 {
 	struct session_options options = {
 		.apex = zone_apex(refresh_zone(z)),
-		.pool = z->t->options.pool,
+		.pool = refresh_engine(z)->options.pool,
 		.have = zone_have(refresh_zone(z)),
 		.kind = z->method == REFRESH_BY_IXFR ? SESSION_IXFR : SESSION_AXFR,
 		.force = (z->serves & (WANT_WHOLE | WANT_REFETCH | WANT_LOWER)) != 0,
 		.allow_no_ns = refresh_policy(z)->guard.no_ns == GUARD_HOLD,
-		.id = (uint16_t)env_random_u32(z->t->io->env),
+		.id = (uint16_t)env_random_u32(refresh_engine(z)->io->env),
 		.key = z->primary->key,
 		.limits = &refresh_policy(z)->limits,
 		.primary = z->primary->addr,
 	};
 
-	z->pull = pull_new(z->t, &options, on_pull, z);
+	z->pull = pull_new(refresh_engine(z), &options, on_pull, z);
 	refresh_move(z, REFRESH_PULLING);
-	transfer_count(&z->t->counts.sessions, 1);
+	transfer_count(&refresh_engine(z)->counts.sessions, 1);
 	refresh_event_started(z, &z->pull->session);
 	return pull_begin(z->pull, z->primary);
 }

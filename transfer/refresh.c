@@ -35,7 +35,7 @@ const struct zone_policy *refresh_policy(const struct refresh *z)
 
 static int64_t wall_s(const struct refresh *z)
 {
-	return env_wall_s(z->t->io->env);
+	return env_wall_s(refresh_engine(z)->io->env);
 }
 
 static enum job job_of(const struct refresh *z)
@@ -65,7 +65,7 @@ static bool schedule_of(const struct refresh *z, const struct snapshot *snap, st
 	struct rr rr;
 
 	if (snap != NULL) {
-		snapshot_soa(snap, &z->t->scratch, &rr);
+		snapshot_soa(snap, &refresh_engine(z)->scratch, &rr);
 		if (soa_view(rr.rdata, &soa) != ERR_OK) {
 			assert(false); /* checked when the version was made */
 		}
@@ -90,7 +90,7 @@ static uint64_t expire_ns(const struct refresh *z, const struct zone_timers *tim
 	if (!may_expire(z, timers)) {
 		return DUE_NEVER;
 	}
-	return io_now_ns(z->t->io) + (left > 0 ? (uint64_t)left * NS_PER_S : 0);
+	return io_now_ns(refresh_engine(z)->io) + (left > 0 ? (uint64_t)left * NS_PER_S : 0);
 }
 
 /* Has the zone wake up after `delay_ms` (DUE_NEVER: never), or for its expiry if that is earlier. */
@@ -98,10 +98,11 @@ static void wait_for(struct refresh *z, uint64_t delay_ms)
 {
 	struct zone_timers timers = zone_timers(refresh_zone(z));
 	uint64_t expire = expire_ns(z, &timers);
-	uint64_t at =
-		delay_ms == DUE_NEVER ? DUE_NEVER : io_now_ns(z->t->io) + delay_ms * NS_PER_MS;
+	uint64_t at = delay_ms == DUE_NEVER
+	                      ? DUE_NEVER
+	                      : io_now_ns(refresh_engine(z)->io) + delay_ms * NS_PER_MS;
 
-	due_set(&z->t->due, &z->due, at < expire ? at : expire);
+	due_set(&refresh_engine(z)->due, &z->due, at < expire ? at : expire);
 }
 
 /* Goes by what the timers say, after a wake-up for something else. */
@@ -124,7 +125,7 @@ void refresh_enqueue(struct refresh *z)
 	const struct policy_primary *p = &refresh_policy(z)->primaries[refresh_primary_index(z)];
 
 	assert(z->primary == NULL);
-	z->primary = primary_get(&z->t->primaries, &p->addr, &p->source, p->key);
+	z->primary = primary_get(&refresh_engine(z)->primaries, &p->addr, &p->source, p->key);
 	refresh_move(z, REFRESH_QUEUED);
 	link_init(&z->link);
 	primary_enqueue(z->primary, job_of(z), z->lane, &z->link);
@@ -259,7 +260,7 @@ uint64_t refresh_timers_fresh(const struct refresh *z, const struct snapshot *sn
 
 	assert(known);
 	(void)known;
-	delay_ms = schedule_delay_ms(z->t->io->env, s.refresh_s);
+	delay_ms = schedule_delay_ms(refresh_engine(z)->io->env, s.refresh_s);
 	timers->refreshed_at_s = now;
 	timers->refresh_at_s = now + (int64_t)(delay_ms / 1000);
 	timers->expire_at_s = now + s.expire_s;
@@ -302,12 +303,12 @@ static void confirmed(struct refresh *z)
 		uint32_t soon_s = schedule_backoff_s(&refresh_policy(z)->limits, 1);
 
 		if (delay_ms > (uint64_t)soon_s * 1000) {
-			delay_ms = schedule_delay_ms(z->t->io->env, soon_s);
+			delay_ms = schedule_delay_ms(refresh_engine(z)->io->env, soon_s);
 			timers.refresh_at_s = wall_s(z) + (int64_t)(delay_ms / 1000);
 		}
 	}
-	store_note(z->t->options.store, refresh_zone(z), &timers);
-	store_prune(z->t->options.store, refresh_zone(z), &refresh_policy(z)->history);
+	store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
+	store_prune(refresh_engine(z)->options.store, refresh_zone(z), &refresh_policy(z)->history);
 	recovered(z, was_failing);
 	go_on(z, delay_ms);
 }
@@ -336,7 +337,7 @@ static uint64_t retry_ms(const struct refresh *z)
 	    (z->wants == 0 || s.retry_s < wait_s)) {
 		wait_s = s.retry_s;
 	}
-	return schedule_delay_ms(z->t->io->env, wait_s);
+	return schedule_delay_ms(refresh_engine(z)->io->env, wait_s);
 }
 
 /* Every primary was tried in vain. What the round served is wanted still, but for an operator's
@@ -355,7 +356,7 @@ static void round_failed(struct refresh *z)
 	timers.failing_since_s = timers.failing_since_s != 0 ? timers.failing_since_s : wall_s(z);
 	timers.notified = (z->wants & WANT_NEWS) != 0;
 	note_error(z, &timers);
-	store_note(z->t->options.store, refresh_zone(z), &timers);
+	store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	refresh_move(z, REFRESH_IDLE);
 	if (again) {
 		round_wanted(z);
@@ -431,7 +432,7 @@ void refresh_committed(struct refresh *z, uint64_t delay_ms, bool was_failing)
 	}
 	if (timers.notified != ((z->wants & WANT_NEWS) != 0)) {
 		timers.notified = !timers.notified;
-		store_note(z->t->options.store, refresh_zone(z), &timers);
+		store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	}
 	refresh_move(z, REFRESH_IDLE);
 	recovered(z, was_failing);
@@ -480,7 +481,7 @@ void refresh_start(struct transfer *t, struct zone *zone)
 	struct schedule s;
 
 	assert(refresh_zone(z) == zone);
-	z->t = t;
+	store_set_engine(t->options.store, zone_shard(zone), t);
 	z->last = UINT8_MAX;
 	z->notifier = UINT8_MAX;
 	z->wants = timers.notified ? WANT_NEWS : 0;
@@ -534,7 +535,7 @@ static void remember(struct refresh *z, const struct transfer_notice *n)
 	}
 	if (!timers.notified) {
 		timers.notified = true;
-		store_note(z->t->options.store, refresh_zone(z), &timers);
+		store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	}
 }
 
@@ -581,7 +582,7 @@ static void reschedule(struct refresh *z)
 		if (timers.refresh_at_s > from_s + wait_s) {
 			timers.refresh_at_s = from_s + wait_s;
 		}
-		store_note(z->t->options.store, refresh_zone(z), &timers);
+		store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	}
 	wait_on(z);
 }
@@ -589,7 +590,8 @@ static void reschedule(struct refresh *z)
 void refresh_policy_changed(struct refresh *z, bool refetch)
 {
 	if (!refetch) {
-		store_prune(z->t->options.store, refresh_zone(z), &refresh_policy(z)->history);
+		store_prune(refresh_engine(z)->options.store, refresh_zone(z),
+		            &refresh_policy(z)->history);
 		reschedule(z);
 		return;
 	}
@@ -605,7 +607,7 @@ void refresh_policy_changed(struct refresh *z, bool refetch)
 
 void refresh_release(struct refresh *z)
 {
-	struct transfer *t = z->t;
+	struct transfer *t = refresh_engine(z);
 
 	assert(z->state == REFRESH_IDLE);
 	notifier_forget(&t->notifier, refresh_zone(z));
@@ -633,7 +635,7 @@ void refresh_stop(struct refresh *z, void (*done)(void *self, struct zone *zone)
 		return;
 	}
 	give_up(z);
-	transfer_policy_set(z->t, zone, NULL);
+	transfer_policy_set(refresh_engine(z), zone, NULL);
 	refresh_release(z);
 	done(self, zone);
 }

@@ -27,7 +27,7 @@ void refresh_event_started(const struct refresh *z, const struct session *s)
 		                             F_ADDR("primary", &s->options.primary),
 		                             F_STR("kind", session_kind_print(s)) };
 
-	event_emit(z->t->events, EVENT_TRANSFER_STARTED, f, add_key(s, f, 3));
+	event_emit(refresh_engine(z)->events, EVENT_TRANSFER_STARTED, f, add_key(s, f, 3));
 }
 
 void refresh_event_done(const struct refresh *z, const struct pull *p)
@@ -46,9 +46,9 @@ void refresh_event_done(const struct refresh *z, const struct pull *p)
 		F_UINT("serial", session_serial(s).n),
 	};
 
-	event_emit(z->t->events, EVENT_TRANSFER_DONE, f, add_key(s, f, 9));
+	event_emit(refresh_engine(z)->events, EVENT_TRANSFER_DONE, f, add_key(s, f, 9));
 	if (s->outside > 0) {
-		EVENT(z->t->events, EVENT_TRANSFER_OUTSIDE, F_NAME("zone", apex_of(z)),
+		EVENT(refresh_engine(z)->events, EVENT_TRANSFER_OUTSIDE, F_NAME("zone", apex_of(z)),
 		      F_ADDR("primary", &s->options.primary), F_UINT("ignored", s->outside));
 	}
 }
@@ -60,45 +60,45 @@ void refresh_event_pull_failed(const struct refresh *z, const struct session *s,
 		                             F_STR("kind", session_kind_print(s)),
 		                             F_ERR("error", e), F_STR("code", err_code(e)) };
 
-	event_emit(z->t->events, EVENT_TRANSFER_FAILED, f, add_key(s, f, 5));
+	event_emit(refresh_engine(z)->events, EVENT_TRANSFER_FAILED, f, add_key(s, f, 5));
 }
 
 void refresh_event_fallback(const struct refresh *z, const struct addr *primary, enum err e)
 {
-	EVENT(z->t->events, EVENT_TRANSFER_FALLBACK, F_NAME("zone", apex_of(z)),
+	EVENT(refresh_engine(z)->events, EVENT_TRANSFER_FALLBACK, F_NAME("zone", apex_of(z)),
 	      F_ADDR("primary", primary), F_ERR("error", e));
 }
 
 void refresh_event_failed(const struct refresh *z, const struct addr *primary, enum err e)
 {
-	EVENT(z->t->events, EVENT_REFRESH_FAILED, F_NAME("zone", apex_of(z)),
+	EVENT(refresh_engine(z)->events, EVENT_REFRESH_FAILED, F_NAME("zone", apex_of(z)),
 	      F_ADDR("primary", primary), F_ERR("error", e), F_STR("code", err_code(e)));
 }
 
 void refresh_event_current(const struct refresh *z, const struct addr *primary,
                            struct serial serial)
 {
-	EVENT(z->t->events, EVENT_REFRESH_CURRENT, F_NAME("zone", apex_of(z)),
+	EVENT(refresh_engine(z)->events, EVENT_REFRESH_CURRENT, F_NAME("zone", apex_of(z)),
 	      F_ADDR("primary", primary), F_UINT("serial", serial.n));
 }
 
 void refresh_event_lower(const struct refresh *z, enum event_kind kind, const struct addr *primary,
                          struct serial serial)
 {
-	EVENT(z->t->events, kind, F_NAME("zone", apex_of(z)), F_ADDR("primary", primary),
-	      F_UINT("serial", serial.n),
+	EVENT(refresh_engine(z)->events, kind, F_NAME("zone", apex_of(z)),
+	      F_ADDR("primary", primary), F_UINT("serial", serial.n),
 	      F_UINT("ours", snapshot_source_serial(zone_have(refresh_zone(z))).n));
 }
 
 void refresh_event_known(const struct refresh *z, struct serial serial, struct serial kept)
 {
-	EVENT(z->t->events, EVENT_CONTENT_KNOWN, F_NAME("zone", apex_of(z)),
+	EVENT(refresh_engine(z)->events, EVENT_CONTENT_KNOWN, F_NAME("zone", apex_of(z)),
 	      F_UINT("serial", serial.n), F_UINT("kept", kept.n));
 }
 
 void refresh_event_passed(const struct refresh *z, struct serial serial, enum hold_reason why)
 {
-	EVENT(z->t->events, EVENT_GUARD_PASSED, F_NAME("zone", apex_of(z)),
+	EVENT(refresh_engine(z)->events, EVENT_GUARD_PASSED, F_NAME("zone", apex_of(z)),
 	      F_UINT("serial", serial.n), F_STR("reason", guard_reason_print(why)));
 }
 
@@ -111,7 +111,7 @@ void refresh_event_held(const struct refresh *z)
 	if (served != NULL) {
 		snapshot_facts(served, &now);
 	}
-	EVENT(z->t->events, EVENT_VERSION_HELD, F_NAME("zone", apex_of(z)),
+	EVENT(refresh_engine(z)->events, EVENT_VERSION_HELD, F_NAME("zone", apex_of(z)),
 	      F_ADDR("primary", &held.primary), F_UINT("serial", held.source_serial.n),
 	      F_STR("reason", guard_reason_print(zone_hold(refresh_zone(z)))),
 	      F_UINT("records", held.records), F_UINT("served", now.records));
@@ -119,7 +119,7 @@ void refresh_event_held(const struct refresh *z)
 
 void refresh_event_expired(const struct refresh *z, struct serial serial)
 {
-	EVENT(z->t->events, EVENT_ZONE_EXPIRED, F_NAME("zone", apex_of(z)),
+	EVENT(refresh_engine(z)->events, EVENT_ZONE_EXPIRED, F_NAME("zone", apex_of(z)),
 	      F_UINT("serial", serial.n));
 }
 
@@ -127,6 +127,6 @@ void refresh_event_recovered(const struct refresh *z)
 {
 	const struct snapshot *snap = zone_newest(refresh_zone(z));
 
-	EVENT(z->t->events, EVENT_ZONE_RECOVERED, F_NAME("zone", apex_of(z)),
+	EVENT(refresh_engine(z)->events, EVENT_ZONE_RECOVERED, F_NAME("zone", apex_of(z)),
 	      F_UINT("serial", snap == NULL ? 0 : snapshot_serial(snap).n));
 }

@@ -57,7 +57,6 @@ struct refresh_query;
 
 /* One a zone, so it is small. It is the room of the engine in it: the zone stands behind it. */
 struct refresh {
-	struct transfer *t;
 	struct primary *primary; /* QUEUED, ASKING, PULLING */
 	union {
 		struct link link;            /* QUEUED */
@@ -81,7 +80,7 @@ struct refresh {
 	uint8_t lower;    /* primary whose serial was lower than ours in this round */
 };
 
-static_assert(sizeof(struct refresh) <= 56, "a million of them, and 16 octets each in the heap");
+static_assert(sizeof(struct refresh) <= 48, "a million of them, and 16 octets each in the heap");
 static_assert(offsetof(struct refresh, due) % 8 == 0, "due_p.h");
 static_assert(DUE_REGION_BYTES >= STORE_REGION_BYTES, "zones stand there");
 static_assert(ERR_COUNT <= UINT8_MAX, "fits");
@@ -89,6 +88,11 @@ static_assert(ERR_COUNT <= UINT8_MAX, "fits");
 static inline struct zone *refresh_zone(const struct refresh *z)
 {
 	return (struct zone *)((uintptr_t)z + sizeof(*z));
+}
+
+static inline struct transfer *refresh_engine(const struct refresh *z)
+{
+	return zone_shard_engine(refresh_zone(z));
 }
 
 /* ---- for the engine ---- */

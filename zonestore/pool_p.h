@@ -46,6 +46,7 @@ struct pool {
 	_Atomic uint64_t snapshot_bytes;
 	void (*drop_fn)(void *self, uint64_t seq);
 	void *drop_self;
+	void *keeper; /* the store whose zones stand in the heap */
 };
 
 /* The octets of a body. */

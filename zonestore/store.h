@@ -149,6 +149,10 @@ void store_note(struct store *st, struct zone *zone, const struct zone_timers *t
 void *zone_engine_start(struct zone *zone);
 void zone_engine_stop(struct zone *zone);
 void *zone_engine(const struct zone *zone);
+
+/* The engine of a shard, found again from each of its zones. On that shard. */
+void store_set_engine(struct store *st, unsigned shard, void *engine);
+void *zone_shard_engine(const struct zone *zone);
 void zone_set_policy(struct zone *zone, const void *policy);
 const void *zone_policy(const struct zone *zone);
 

@@ -97,6 +97,7 @@ struct disk {
 
 struct store {
 	struct store_options o;
+	void **engines; /* of each shard */
 	struct zone_map zones;
 	struct subscriber subscribers[STORE_SUBSCRIBERS_MAX];
 	unsigned subscriber_count;
