@@ -107,7 +107,6 @@ struct zone *store_find_enclosing(const struct store *st, struct name name);
  * STORE_REGION_BYTES. */
 #define STORE_REGION_BYTES (8ULL << 32)
 const void *store_region(const struct store *st);
-
 /* Where a zone stands, in eights from there, for whoever has to remember a million. */
 uint32_t store_place(const struct store *st, const struct zone *zone);
 struct zone *store_zone_at(const struct store *st, uint32_t place);
@@ -149,9 +148,7 @@ void store_note(struct store *st, struct zone *zone, const struct zone_timers *t
 void *zone_engine_start(struct zone *zone);
 void zone_engine_stop(struct zone *zone);
 void *zone_engine(const struct zone *zone);
-
-/* The engine of a shard, found again from each of its zones. On that shard. */
-void store_set_engine(struct store *st, unsigned shard, void *engine);
+void store_set_engine(struct store *st, unsigned shard, void *engine); /* all of a shard's zones' */
 void *zone_shard_engine(const struct zone *zone);
 void zone_set_policy(struct zone *zone, const void *policy);
 const void *zone_policy(const struct zone *zone);
