@@ -87,12 +87,15 @@ enum err job_send(struct shard_job *job, struct shard *s)
 	return e;
 }
 
-bool job_done(struct shard_job *job)
+bool job_done(struct shard_job *job, enum err *out)
 {
 	bool done;
 
 	pthread_mutex_lock(&job->lock);
 	done = job->done;
+	if (done) {
+		*out = job->err;
+	}
 	pthread_mutex_unlock(&job->lock);
 	return done;
 }

@@ -39,6 +39,6 @@ void job_finish(struct shard_job *job, enum err e);
 /* Waits; returns what the job returned, or ERR_BUSY after `deadline_s`. */
 MUST_USE enum err job_wait(struct shard_job *job, unsigned deadline_s);
 
-/* Tells a job that returned ERR_BUSY from one that is not through yet. */
-bool job_done(struct shard_job *job);
+/* True if the job is through; what it returned. */
+bool job_done(struct shard_job *job, enum err *out);
 void job_release(struct shard_job *job);

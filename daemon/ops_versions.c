@@ -521,7 +521,7 @@ static enum err act_once(struct daemon *d, struct name name, const struct contro
 	*again = e == ERR_BUSY;
 	if (e == ERR_OK) {
 		e = job_wait(&j->job, CALL_DEADLINE_S);
-		*again = e == ERR_BUSY && job_done(&j->job);
+		*again = e == ERR_BUSY && job_done(&j->job, &e) && e == ERR_BUSY;
 	}
 	if (e != ERR_BUSY || *again) {
 		memcpy(why, j->why, CONTROL_REASON_MAX);

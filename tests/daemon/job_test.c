@@ -112,13 +112,17 @@ TEST(job, may_end_later_than_its_function)
 	struct shard s = { .io = &h.io };
 	unsigned freed = 0;
 	struct probe *p = probe_new(&freed);
+	enum err e;
 
 	p->later = true;
 	cr_assert(eq(int, job_send(&p->job, &s), ERR_OK));
 	hand_run(&h);
 	cr_expect(eq(int, job_wait(&p->job, 0), ERR_BUSY));
+	cr_expect(not(job_done(&p->job, &e)));
 	job_finish(&p->job, ERR_DISK);
 	cr_expect(eq(int, job_wait(&p->job, 0), ERR_DISK));
+	cr_expect(job_done(&p->job, &e));
+	cr_expect(eq(int, e, ERR_DISK));
 	job_release(&p->job);
 	cr_expect(eq(uint, freed, 1));
 }
