@@ -291,6 +291,55 @@ def versions_nsd(case):
     versions(case, peers.Nsd)
 
 
+def show(subject, name, serial):
+    return subject.ctl('zone', 'show', name, '--serial', str(serial)).rstrip('\n').split('\n')
+
+
+@scenario('diff-signed')
+def diff_signed(case):
+    """The difference of two signed versions of a zone with NSEC3, in order, line by line."""
+    key, name = peers.Key('test_key'), 'signed.example.'
+    primary, subject = peers.Nsd(case, 'primary'), axfarm.Axfarm(case)
+    options = '-3', 'cafe', '-H', '2'
+    more = ['x%d.%s 60 IN NS ns.elsewhere.example.' % (i, name) for i in range(25)]
+    old = zones.sign(case, zones.delegations(name, 400, 1), *options)
+    new = zones.sign(case, zones.Zone(name, zones.delegations(name, 370, 1).records + more), *options)
+    primary.add_primary(old, key, [subject.target(key)])
+    subject.add_secondary(name, primary.target(key), key)
+    primary.start()
+    subject.start()
+    subject.wait_serial(name, 1)
+    before, after = set(old.records), set(new.records)
+    primary.update(name, [r for r in new.records if r not in before], [r for r in old.records if r not in after])
+    subject.wait_serial(name, 2)
+    a, b = show(subject, name, 1), show(subject, name, 2)
+    status, out, _ = ctl(subject, 'zone', 'diff', name, '1', 'current')
+    got = out.rstrip('\n').split('\n')
+    gone, come = [x for x in a if x not in set(b)], [x for x in b if x not in set(a)]
+
+    def complete():
+        expect('exit status', status, 1)
+        expect('NSEC3 among them', any('NSEC3' in x for x in gone) and any('NSEC3' in x for x in come), True)
+        expect('deleted, in order', [x[1:] for x in got if x[0] == '-'] == gone, True)
+        expect('added, in order', [x[1:] for x in got if x[0] == '+'] == come, True)
+    case.check('complete', complete)
+
+    def merged():
+        seen = []
+        for line in got[2:]:
+            fields = line[1:].split()
+            owner = fields[0].lower(), 'NSEC3' in fields[3:5]
+            if not seen or seen[-1][0] != owner:
+                seen.append((owner, line[0]))
+            elif line[0] == '-' and seen[-1][1] == '+':
+                raise Failure('deleted after added: %s' % line)
+            else:
+                seen[-1] = owner, line[0]
+        owners = [x[0] for x in seen]
+        expect('an owner comes up twice', len(owners), len(set(owners)))
+    case.check('owner-by-owner', merged)
+
+
 def flip(path, rng):
     """Flips one bit where something is written."""
     with open(path, 'r+b') as f:
