@@ -76,6 +76,7 @@ struct journal_ops {
 	enum err (*scan_nodes)(struct journal *j, journal_visit visit, void *self); /* ascending */
 	enum err (*scan_zones)(struct journal *j, journal_visit visit, void *self);
 	enum err (*zones_range)(struct journal *j, struct journal_range *out);
+	enum err (*nodes_range)(struct journal *j, struct journal_range *out);
 	enum err (*reader_new)(struct journal *j, struct journal_reader **out);
 	/* Reading it at the start has ended, and nobody died of it. */
 	void (*loaded)(struct journal *j);

@@ -201,10 +201,20 @@ static int format_read(struct bytes value, uint32_t *found)
 	return *found == FORMAT_VERSION ? 0 : MDB_VERSION_MISMATCH;
 }
 
+static int format_write(struct journal_lmdb *l, MDB_txn *txn)
+{
+	uint8_t octets[8];
+	MDB_val key = { sizeof(FORMAT_KEY) - 1, FORMAT_KEY };
+	MDB_val value = { sizeof(octets), octets };
+
+	store_u32(octets, FORMAT_VERSION);
+	store_u32(octets + 4, ~(uint32_t)FORMAT_VERSION);
+	return mdb_put(txn, l->meta, &key, &value, 0);
+}
+
 /* Checks the format, or writes it into a new database. `*found` is what stands there. */
 static int format_check(struct journal_lmdb *l, MDB_txn *txn, uint32_t *found)
 {
-	uint8_t octets[8];
 	MDB_val key = { sizeof(FORMAT_KEY) - 1, FORMAT_KEY };
 	MDB_val value;
 	int rc = mdb_get(txn, l->meta, &key, &value);
@@ -215,11 +225,8 @@ static int format_check(struct journal_lmdb *l, MDB_txn *txn, uint32_t *found)
 	if (rc != MDB_NOTFOUND) {
 		return rc;
 	}
-	store_u32(octets, FORMAT_VERSION);
-	store_u32(octets + 4, ~(uint32_t)FORMAT_VERSION);
-	value = (MDB_val){ sizeof(octets), octets };
 	*found = FORMAT_VERSION;
-	return mdb_put(txn, l->meta, &key, &value, 0);
+	return format_write(l, txn);
 }
 
 static void env_close(struct journal_lmdb *l)
@@ -441,17 +448,13 @@ static uint64_t thread_written_bytes(void)
  * not count. So once there was none, another one follows that writes next to nothing. */
 static void pages_age(struct journal_lmdb *l)
 {
-	uint8_t octets[4];
-	MDB_val key = { sizeof(FORMAT_KEY) - 1, FORMAT_KEY };
-	MDB_val value = { sizeof(octets), octets };
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(l->env, NULL, 0, &txn);
 
 	if (rc != 0) {
 		return;
 	}
-	store_u32(octets, FORMAT_VERSION);
-	if ((rc = mdb_put(txn, l->meta, &key, &value, 0)) != 0) {
+	if ((rc = format_write(l, txn)) != 0) {
 		mdb_txn_abort(txn);
 	} else if ((rc = mdb_txn_commit(txn)) != 0) {
 		env_close(l);
@@ -667,16 +670,26 @@ static enum err lmdb_scan_zones(struct journal *j, journal_visit visit, void *se
 	return table_scan(lmdb_of(j), lmdb_of(j)->zones.dbi, visit, self);
 }
 
-static enum err lmdb_zones_range(struct journal *j, struct journal_range *out)
+static enum err table_range(struct journal_lmdb *l, const struct table *t,
+                            struct journal_range *out)
 {
-	struct journal_lmdb *l = lmdb_of(j);
 	int rc = read_begin(l);
 
 	if (rc == 0) {
-		rc = lmdb_table_range(l->read, l->zones.dbi, out);
+		rc = lmdb_table_range(l->read, t->dbi, out);
 	}
 	read_end(l);
 	return err_from_lmdb(l, rc);
+}
+
+static enum err lmdb_zones_range(struct journal *j, struct journal_range *out)
+{
+	return table_range(lmdb_of(j), &lmdb_of(j)->zones, out);
+}
+
+static enum err lmdb_nodes_range(struct journal *j, struct journal_range *out)
+{
+	return table_range(lmdb_of(j), &lmdb_of(j)->nodes, out);
 }
 
 static enum err lmdb_reader_new(struct journal *j, struct journal_reader **out)
@@ -780,6 +793,7 @@ static const struct journal_ops lmdb_ops = {
 	.scan_nodes = lmdb_scan_nodes,
 	.scan_zones = lmdb_scan_zones,
 	.zones_range = lmdb_zones_range,
+	.nodes_range = lmdb_nodes_range,
 	.reader_new = lmdb_reader_new,
 	.loaded = lmdb_loaded,
 	.reset = lmdb_reset,

@@ -444,15 +444,23 @@ static enum err memory_scan_zones(struct journal *j, journal_visit visit, void *
 	return table_scan(disk, &disk->zones, visit, self);
 }
 
+static struct journal_range table_range(const struct record_table *t)
+{
+	if (t->count == 0) {
+		return (struct journal_range){ 0 };
+	}
+	return (struct journal_range){ t->rows[0].key, t->rows[t->count - 1].key, t->count };
+}
+
 static enum err memory_zones_range(struct journal *j, struct journal_range *out)
 {
-	const struct record_table *t = &memory_of(j)->disk->zones;
+	*out = table_range(&memory_of(j)->disk->zones);
+	return ERR_OK;
+}
 
-	*out = (struct journal_range){ 0 };
-	if (t->count > 0) {
-		*out = (struct journal_range){ t->rows[0].key, t->rows[t->count - 1].key,
-			                       t->count };
-	}
+static enum err memory_nodes_range(struct journal *j, struct journal_range *out)
+{
+	*out = table_range(&memory_of(j)->disk->nodes);
 	return ERR_OK;
 }
 
@@ -579,6 +587,7 @@ static const struct journal_ops memory_ops = {
 	.scan_nodes = memory_scan_nodes,
 	.scan_zones = memory_scan_zones,
 	.zones_range = memory_zones_range,
+	.nodes_range = memory_nodes_range,
 	.reader_new = memory_reader_new,
 	.loaded = memory_loaded,
 	.reset = memory_reset,

@@ -30,6 +30,10 @@
 #define ZONES_AT_A_TIME   16U
 #define QUIET_RECORDS     256U /* looked up within one turn of the epoch */
 
+/* Numbers that no journal gets to: what has them is damaged, and new ones do not go on from there. */
+#define NODES_BEYOND (1ULL << 55)
+#define ZONES_BEYOND (1U << 31)
+
 /* A zone whose nodes are to be read. */
 struct unread {
 	uint64_t root; /* the later one of its newest version */
@@ -185,6 +189,12 @@ static bool record_supersedes(struct loader *o, struct zone *zone, uint32_t numb
 	return true;
 }
 
+/* Is there anything to be made of a record but timers? */
+static bool zone_value_says(const struct zone_value *v)
+{
+	return v->version_count > 0 || v->line.known;
+}
+
 static void record_take(struct loader *o, struct zone *zone, uint32_t number, struct zone_value *v)
 {
 	struct store *st = o->l->st;
@@ -204,7 +214,7 @@ static void record_take(struct loader *o, struct zone *zone, uint32_t number, st
 	if (v->version_count > 0 && zone_value_last_root(v, &root) != ERR_OK) {
 		root = 0;
 	}
-	if (v->version_count > 0) {
+	if (zone_value_says(v)) {
 		unreads_add(&o->unreads, (struct unread){ root, zone });
 	}
 }
@@ -222,7 +232,7 @@ static enum err record_visit(void *self, uint64_t number, struct bytes value)
 	if (o->records++ % QUIET_RECORDS == 0) {
 		epoch_quiet(st->o.epoch, o->participant);
 	}
-	if (number < UINT32_MAX) {
+	if (number < ZONES_BEYOND) {
 		o->number_max = number > o->number_max ? number : o->number_max;
 	}
 	if (number >= UINT32_MAX || zone_value_read(number, value, &v) != ERR_OK) {
@@ -317,6 +327,9 @@ static enum err records_load(struct loading *l)
 		records += l->loaders[i].records;
 		number_max = l->loaders[i].number_max > number_max ? l->loaders[i].number_max
 		                                                   : number_max;
+	}
+	if (e != ERR_OK && l->range.last < ZONES_BEYOND && l->range.last > number_max) {
+		number_max = l->range.last; /* of a record that was not read */
 	}
 	l->st->disk.next_number = (uint32_t)number_max + 1;
 	unreads_gather(l);
@@ -427,7 +440,7 @@ static enum err zone_make(struct loader *o, const struct zone *zone, struct rest
 	}
 	TRY(o->reader->ops->get_zone(o->reader, zone->number, &value));
 	TRY(zone_value_read(zone->number, value, &v));
-	if (v.version_count == 0) {
+	if (!zone_value_says(&v)) {
 		return ERR_OK;
 	}
 	e = zone_restore(pool, &v, &nodes, out);
@@ -462,6 +475,7 @@ static void zone_read(struct loader *o, struct zone *zone)
 		reached_doubt(o, reached);
 	}
 	if (e != ERR_OK) {
+		atomic_store_explicit(&zone->more, r.more, memory_order_release);
 		zone_refetch(l, zone, e == ERR_NOT_FOUND ? "node" : "version");
 	} else if (r.served != NULL || r.more != NULL) {
 		zone_set_expired(zone, zone->expire_at_s != 0 && l->now_s >= zone->expire_at_s);
@@ -567,13 +581,21 @@ static bool node_lives(struct loading *l, uint64_t seq, struct bytes value)
 	return lives;
 }
 
+/* New nodes get higher numbers. */
+static void seq_pass(struct loading *l, uint64_t seq)
+{
+	if (seq > l->seq_max && seq < NODES_BEYOND) {
+		l->seq_max = seq;
+	}
+}
+
 static enum err sweep_visit(void *self, uint64_t seq, struct bytes value)
 {
 	struct loading *l = self;
 	bool reached = numbers_pass(&l->reached, seq);
 	bool doubtful = numbers_pass(&l->doubtful, seq);
 
-	l->seq_max = seq;
+	seq_pass(l, seq);
 	if (reached || (doubtful && node_lives(l, seq, value))) {
 		l->nodes_kept++;
 	} else {
@@ -586,6 +608,7 @@ static enum err sweep(struct loading *l)
 {
 	struct journal *j = l->st->o.journal;
 	struct journal_reader *reader;
+	struct journal_range range;
 	enum err e;
 
 	for (unsigned i = 0; i < l->loader_count; i++) {
@@ -595,7 +618,10 @@ static enum err sweep(struct loading *l)
 	numbers_sort(&l->reached);
 	numbers_sort(&l->doubtful);
 	if (l->reached.count > 0) {
-		l->seq_max = l->reached.at[l->reached.count - 1];
+		seq_pass(l, l->reached.at[l->reached.count - 1]);
+	}
+	if (j->ops->nodes_range(j, &range) == ERR_OK && range.count > 0) {
+		seq_pass(l, range.last); /* should the scan end early */
 	}
 	TRY(j->ops->reader_new(j, &reader));
 	e = reader->ops->scan_nodes(reader, sweep_visit, l);
@@ -637,9 +663,12 @@ static void tell_loaded(struct loading *l, uint64_t began_ns)
 }
 
 /* The journal could not be read to its end. What is in memory is written to a new one if it is
- * damaged; what is not is fetched, as zones without a version are. */
+ * damaged; what is not is fetched, as zones without a version are. If it stays, nothing of it is
+ * removed: what was not read may be needed. */
 static void load_failed(struct store *st, enum err e)
 {
+	struct disk *d = &st->disk;
+
 	epoch_quiet(st->o.epoch, st->disk.participant);
 	if (e == ERR_STORE_CORRUPT) {
 		e = store_reset(st);
@@ -648,7 +677,9 @@ static void load_failed(struct store *st, enum err e)
 	if (e == ERR_OK) {
 		st->o.journal->ops->loaded(st->o.journal);
 	} else {
-		atomic_store(&st->disk.failing, (int)e);
+		numbers_fini(&d->drops);
+		numbers_fini(&d->zone_drops);
+		atomic_store(&d->failing, (int)e);
 		EVENT(st->o.events, EVENT_STORE_FAILED, F_ERR("error", e));
 	}
 }

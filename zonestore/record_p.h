@@ -110,6 +110,6 @@ struct restored {
 
 /* Makes what a value names. Older versions and one aside that are damaged are left out and counted.
  * ERR_STORE_CORRUPT: what was served is damaged, or the value is; ERR_NOT_FOUND: what was served lacks
- * a node. */
+ * a node. Then *out has the zone's line of serials, if it has one, and nothing else. */
 MUST_USE enum err zone_restore(struct pool *pool, struct zone_value *v,
                                const struct node_source *nodes, struct restored *out);

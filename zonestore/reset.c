@@ -39,8 +39,8 @@ enum err store_reset(struct store *st)
 	numbers_fini(&d->drops);
 	numbers_fini(&d->zone_drops);
 	drops_forget(&st->drops);
-	d->next_number = 1;
-	/* next_seq goes on: a number that is still on its way to be dropped means no other node. */
+	/* next_seq and next_number go on: a number that is still on its way to be dropped, and that of a
+	 * zone which was removed during a commit, means nothing else. */
 	pthread_mutex_lock(&st->queue.lock);
 	removals_forget(d->removals);
 	removals_forget(st->queue.removals);

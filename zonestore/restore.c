@@ -65,6 +65,19 @@ static enum err restore_all(struct pool *pool, struct zone_value *v,
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
+/* What is known of a zone without its versions: what comes is to go out above what was served. */
+static struct versions *line_alone(const struct zone_value *v)
+{
+	struct versions *more;
+
+	if (!v->line.known) {
+		return NULL;
+	}
+	more = versions_new(0);
+	more->line = v->line;
+	return more;
+}
+
 enum err zone_restore(struct pool *pool, struct zone_value *v, const struct node_source *nodes,
                       struct restored *out)
 {
@@ -77,6 +90,7 @@ enum err zone_restore(struct pool *pool, struct zone_value *v, const struct node
 	if (e != ERR_OK) {
 		versions_free(r.more);
 		snapshot_unref(r.served);
+		*out = (struct restored){ .more = line_alone(v) };
 		return e;
 	}
 	if (versions_empty(r.more)) {

@@ -118,6 +118,7 @@ TEST(full, a_disk_keeps_what_was_there_and_goes_on_when_there_is_room)
 TEST(full, a_database_at_its_limit_has_room_again_when_a_zone_goes)
 {
 	struct folder folder;
+	struct bytes format;
 	uint32_t large;
 	struct farm f;
 
@@ -135,6 +136,9 @@ TEST(full, a_database_at_its_limit_has_room_again_when_a_zone_goes)
 	wait_retry(&f);
 	publish_small(&f, 20);
 	cr_expect(eq(uint, f.counts[EVENT_STORE_RECOVERED], 1));
+	cr_assert(eq(int, f.st->o.journal->ops->get_meta(f.st->o.journal, "format", &format),
+	             ERR_OK));
+	cr_expect(eq(sz, format.len, 8), "the format and its complement");
 	farm_add(&f, LARGE);
 	cr_expect(eq(int, farm_publish(&f, LARGE, 1, 4000 * (large - 1)), ERR_OK));
 	farm_fini(&f);

@@ -95,6 +95,8 @@ static void readers_check(struct journal *j)
 	struct bytes node;
 	struct bytes zone;
 
+	cr_assert(eq(int, j->ops->nodes_range(j, &range), ERR_OK));
+	cr_expect(eq(u64, range.count, COUNT / 2 + 1));
 	cr_assert(eq(int, j->ops->zones_range(j, &range), ERR_OK));
 	cr_expect(eq(u64, range.count, COUNT / 2));
 	for (unsigned i = 0; i < 2; i++) {

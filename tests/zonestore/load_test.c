@@ -469,6 +469,99 @@ TEST(load, leaves_a_journal_that_cannot_be_written)
 	}
 }
 
+/* Scans that fail for a while, at every place: what was not read is neither removed nor overwritten. */
+TEST(load, loses_nothing_to_a_journal_that_cannot_be_read_now)
+{
+	for (size_t count = 0; count < 100; count++) {
+		struct memory_disk *disk = memory_disk_new();
+		struct farm f;
+		enum err e;
+
+		disk_fill(disk);
+		memory_disk_fail_scan(disk, count, ERR_DISK);
+		farm_init(&f, journal_memory_new(disk));
+		for (unsigned i = 0; i < ZONES; i++) {
+			farm_add(&f, i);
+		}
+		e = store_load(f.st);
+		cr_assert(e == ERR_DISK || e == ERR_OK);
+		cr_assert(eq(int, farm_publish(&f, 2, 20, 700), ERR_OK));
+		farm_settle(&f);
+		farm_fini(&f);
+		memory_disk_heal(disk);
+		farm_start(&f, journal_memory_new(disk), ZONES);
+		for (unsigned i = 0; i < ZONES; i++) {
+			cr_expect(eq(u32, farm_serial(&f, i), i == 2 ? 20 : 10 + i),
+			          "zone %u after %zu", i, count);
+		}
+		cr_expect(eq(uint, f.counts[EVENT_STORE_CORRUPT], 0), "after %zu", count);
+		farm_fini(&f);
+		memory_disk_free(disk);
+	}
+}
+
+/* Numbers as high as no journal gives: they are passed over, and do not come back. */
+TEST(load, goes_on_below_numbers_that_are_damaged)
+{
+	static const uint64_t numbers[] = { UINT64_MAX, 1ULL << 63, 1ULL << 56, UINT32_MAX - 1ULL };
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		struct memory_disk *disk = memory_disk_new();
+		struct journal *j;
+		struct farm f;
+
+		disk_fill(disk);
+		j = journal_memory_new(disk);
+		cr_assert(eq(int, j->ops->begin(j), ERR_OK));
+		cr_assert(eq(int, j->ops->put_node(j, numbers[i], bytes_of("x", 1)), ERR_OK));
+		cr_assert(eq(int, j->ops->put_zone(j, numbers[i], bytes_of("x", 1)), ERR_OK));
+		cr_assert(eq(int, j->ops->commit(j), ERR_OK));
+		j->ops->free(j);
+		farm_start(&f, journal_memory_new(disk), ZONES + 2);
+		cr_expect(eq(int, farm_publish(&f, 1, 20, 50), ERR_OK));
+		cr_expect(eq(int, farm_publish(&f, ZONES, 20, 50), ERR_OK));
+		cr_expect(eq(int, farm_publish(&f, ZONES + 1, 20, 50), ERR_OK));
+		farm_fini(&f);
+		farm_start(&f, journal_memory_new(disk), ZONES + 2);
+		cr_expect(eq(u32, farm_serial(&f, 0), 10));
+		cr_expect(eq(u32, farm_serial(&f, 1), 20));
+		cr_expect(eq(u32, farm_serial(&f, ZONES), 20), "number %zu", i);
+		cr_expect(eq(u32, farm_serial(&f, ZONES + 1), 20), "number %zu", i);
+		cr_expect(eq(uint, f.counts[EVENT_STORE_CORRUPT], 0), "number %zu", i);
+		farm_fini(&f);
+		memory_disk_free(disk);
+	}
+}
+
+/* A zone that is removed while its commit is under way has no number of the new journal. */
+TEST(load, leaves_a_journal_during_a_removal)
+{
+	for (unsigned i = 0; i < ZONES; i++) {
+		struct memory_disk *disk = memory_disk_new();
+		struct farm_commit c;
+		struct farm f;
+
+		disk_fill(disk);
+		farm_start(&f, journal_memory_new(disk), ZONES);
+		cr_assert(eq(int, farm_commit(&f, &c, i, 30, 50), ERR_OK));
+		store_remove(f.st, farm_zone(&f, i));
+		memory_disk_fail(disk, 1, ERR_STORE_CORRUPT);
+		while (store_step(f.st)) { /* the shard hears of it when all is written anew */
+		}
+		farm_settle(&f);
+		cr_expect(eq(int, c.err, ERR_NOT_FOUND));
+		cr_expect(eq(uint, f.counts[EVENT_STORE_SET_ASIDE], 1));
+		farm_fini(&f);
+		farm_start(&f, journal_memory_new(disk), ZONES);
+		for (unsigned k = 0; k < ZONES; k++) {
+			cr_expect(eq(u32, farm_serial(&f, k), k == i ? 0 : 10 + k),
+			          "zone %u without %u", k, i);
+		}
+		farm_fini(&f);
+		memory_disk_free(disk);
+	}
+}
+
 /* A journal that neither reads nor can be left says so; what was read is served. */
 TEST(load, says_when_it_cannot_leave_a_journal)
 {

@@ -349,6 +349,30 @@ TEST(versions, an_act_does_not_serve_an_expired_zone)
 	scene_fini(&s);
 }
 
+/* What was served is lost with all that is kept, but not under which serial it went out: secondaries
+ * would not take what the primary sends under one below. Two restarts come before the primary. */
+TEST(versions, a_zone_that_is_damaged_keeps_its_line_of_serials)
+{
+	struct memory_record r;
+	struct scene s;
+
+	scene_init(&s);
+	arrive_all(&s, 1, 2);
+	cr_assert(eq(int, rollback(&s, 1, false), ERR_OK));
+	cr_assert(eq(int, rollback(&s, 2, false), ERR_OK));
+	expect_kept(&s, "4(2) aside 2:pinned older 3(1) 2 1 pinned");
+	while (memory_disk_node(s.disk, 0, &r)) {
+		memory_disk_lose_node(s.disk, r.key);
+	}
+	scene_restart(&s);
+	expect_kept(&s, "-");
+	farm_settle(&s.f);
+	expect_kept(&s, "-");
+	cr_assert(eq(int, arrive(&s, 2, HOLD_NONE), ERR_OK));
+	expect_kept(&s, "5(2)");
+	scene_fini(&s);
+}
+
 /* The node of the version that came first is lost: that one is, and the rest is not. */
 TEST(versions, leaves_out_an_older_version_that_is_damaged)
 {
