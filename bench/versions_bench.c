@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "dns/rdata.h"
+#include "zonestore/journal_memory.h"
 #include "zonestore/versions.h"
 
 #define ZONES  10000U
@@ -25,7 +26,8 @@ struct bench {
 	unsigned participant;
 	struct pool *pool;
 	struct store *st;
-	struct journal journal;
+	struct memory_disk *disk;
+	struct journal_ops ops;
 	struct store_task *first;
 	unsigned zones;
 	struct zone **zone;
@@ -60,17 +62,6 @@ static void write_nothing(void *self, const char *line, size_t len)
 
 /* ---- a journal that keeps nothing ---- */
 
-static enum err nothing_begin(struct journal *j)
-{
-	(void)j;
-	return ERR_OK;
-}
-
-static void nothing_told(struct journal *j)
-{
-	(void)j;
-}
-
 static enum err nothing_put(struct journal *j, uint64_t key, struct bytes value)
 {
 	(void)j;
@@ -86,34 +77,21 @@ static enum err nothing_drop(struct journal *j, uint64_t key)
 	return ERR_OK;
 }
 
-static enum err nothing_scan(struct journal *j, journal_visit visit, void *self)
+/* A journal in memory, of which only the beginning is used. */
+static struct journal *nothing_new(struct bench *b)
 {
-	(void)j;
-	(void)visit;
-	(void)self;
-	return ERR_OK;
-}
+	struct journal *j;
 
-static void nothing_stats(struct journal *j, struct journal_stats *out)
-{
-	(void)j;
-	*out = (struct journal_stats){ 0 };
+	b->disk = memory_disk_new();
+	j = journal_memory_new(b->disk);
+	b->ops = *j->ops;
+	b->ops.put_node = nothing_put;
+	b->ops.drop_node = nothing_drop;
+	b->ops.put_zone = nothing_put;
+	b->ops.drop_zone = nothing_drop;
+	j->ops = &b->ops;
+	return j;
 }
-
-static const struct journal_ops nothing = {
-	.begin = nothing_begin,
-	.commit = nothing_begin,
-	.abort = nothing_told,
-	.put_node = nothing_put,
-	.drop_node = nothing_drop,
-	.put_zone = nothing_put,
-	.drop_zone = nothing_drop,
-	.scan_nodes = nothing_scan,
-	.scan_zones = nothing_scan,
-	.loaded = nothing_told,
-	.stats = nothing_stats,
-	.free = nothing_told,
-};
 
 static void bench_init(struct bench *b, unsigned zones)
 {
@@ -122,7 +100,7 @@ static void bench_init(struct bench *b, unsigned zones)
 		.env = env_system(), .shard_count = 1, .post = post, .post_self = b
 	};
 
-	*b = (struct bench){ .zones = zones, .journal = { &nothing } };
+	*b = (struct bench){ .zones = zones };
 	b->events = (struct events){ .level = LEVEL_ERROR,
 		                     .env = env_system(),
 		                     .write_fn = write_nothing };
@@ -133,7 +111,7 @@ static void bench_init(struct bench *b, unsigned zones)
 	options.events = &b->events;
 	options.epoch = b->epoch;
 	options.pool = b->pool;
-	options.journal = &b->journal;
+	options.journal = nothing_new(b);
 	must(store_new(&options, &b->st) == ERR_OK, "store");
 	b->zone = mem_zero(zones, sizeof(struct zone *));
 	b->snaps = mem_zero(zones, sizeof(struct snapshot *));
@@ -157,6 +135,7 @@ static void bench_fini(struct bench *b)
 	}
 	epoch_free(b->epoch);
 	pool_free(b->pool);
+	memory_disk_free(b->disk);
 	free(b->zone);
 	free(b->snaps);
 	free(b->commits);
