@@ -301,7 +301,8 @@ def make(zones, parent):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
-    parser.add_argument('--zones', type=int, nargs='+', default=[100000, 1000000], help='how many (default 100000 1000000)')
+    parser.add_argument('--zones', type=int, nargs='+', default=[100000, 1000000],
+                        help='how many (default 100000 1000000)')
     parser.add_argument('--runs', type=int, default=3, help='of which the median counts (default 3)')
     parser.add_argument('--form', choices=['file', 'inline', 'both'], default='both', help='how the zones are listed')
     parser.add_argument('--folder', default=BUILD, help='where the databases are made (default: the build folder)')

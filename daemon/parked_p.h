@@ -15,7 +15,7 @@
 
 #define PARKED_MAX       1024       /* questions a shard */
 #define PARKED_MAX_BYTES (1U << 20) /* of their messages */
-#define PARKED_WAIT_MS   2000       /* then resolvers have asked elsewhere */
+#define PARKED_WAIT_MS   4000       /* then clients give up (resolver(5): 5 s) */
 
 struct parked;
 
