@@ -14,6 +14,7 @@ struct items {
 	uint64_t mask;
 	uint32_t want;
 	uint64_t matches; /* times that an item was looked at */
+	uint64_t hashes;  /* times that the table asked for a hash */
 };
 
 static uint64_t item_hash(const struct items *it, uint32_t handle)
@@ -31,7 +32,10 @@ static bool match(void *self, uint32_t handle)
 
 static uint64_t hash(void *self, uint32_t handle)
 {
-	return item_hash(self, handle);
+	struct items *it = self;
+
+	it->hashes++;
+	return item_hash(it, handle);
 }
 
 static const void *address(void *self, uint32_t handle)
@@ -104,4 +108,22 @@ TEST(table, stays_dense_and_looks_at_few_items)
 	}
 	cr_expect(it.matches < ITEMS / 4, "%llu", (unsigned long long)it.matches);
 	table_fini(&t);
+}
+
+/* Most items move to a larger table, and nearly all to a smaller one, without their hash. */
+TEST(table, hashes_few_items_again)
+{
+	struct items it = { .mask = UINT64_MAX };
+	struct table t = { 0 };
+
+	for (uint32_t handle = 1; handle <= 10 * ITEMS; handle++) {
+		table_add(&t, item_hash(&it, handle), handle, &ops, &it);
+	}
+	cr_expect(it.hashes < 10 * ITEMS * 3 / 4, "%llu", (unsigned long long)it.hashes);
+	it.hashes = 0;
+	for (uint32_t handle = 1; handle <= 10 * ITEMS; handle++) {
+		table_remove(&t, item_hash(&it, handle), handle, &ops, &it);
+	}
+	cr_expect(it.hashes < 10 * ITEMS / 8, "%llu", (unsigned long long)it.hashes);
+	cr_expect(eq(u32, t.count, 0));
 }
