@@ -185,7 +185,7 @@ static void round_begin(struct refresh *z)
 	}
 	z->first = (z->wants & WANT_NEWS) != 0 && z->notifier < count ? z->notifier : 0;
 	z->tried = 0;
-	z->lower = UINT8_MAX;
+	z->lower = LOWER_NONE;
 	z->error = ERR_OK;
 	z->lane = (uint8_t)lane_of(z);
 	z->method = (uint8_t)method_first(z);
@@ -292,7 +292,6 @@ static void confirmed(struct refresh *z)
 	bool was_failing = timers.failing_since_s != 0;
 	uint64_t delay_ms;
 
-	z->last = (uint8_t)refresh_primary_index(z);
 	if ((z->wants & WANT_NEWS) != 0 && (z->wants & WANT_SERIAL) != 0 &&
 	    news_satisfied(z, z->wants)) {
 		z->wants &= (uint8_t) ~(WANT_NEWS | WANT_SERIAL);
@@ -375,7 +374,8 @@ static bool follows(const struct refresh *z)
 	       (policy->guard.follow_lower || zone_expired(refresh_zone(z)));
 }
 
-/* The next primary, the one to follow, or the end of the round. */
+/* The next primary, the one to follow, or the end of the round, which has not failed if one of the
+ * primaries had our serial. */
 void refresh_attempt_failed(struct refresh *z, enum err e)
 {
 	z->error = (uint8_t)e;
@@ -391,6 +391,9 @@ void refresh_attempt_failed(struct refresh *z, enum err e)
 		z->tried = 0;
 		z->method = REFRESH_BY_AXFR;
 		refresh_enqueue(z);
+	} else if (z->lower == LOWER_BARRED) {
+		refresh_move(z, REFRESH_IDLE);
+		confirmed(z);
 	} else {
 		round_failed(z);
 	}
@@ -398,7 +401,9 @@ void refresh_attempt_failed(struct refresh *z, enum err e)
 
 void refresh_lower(struct refresh *z, enum err e)
 {
-	z->lower = (uint8_t)refresh_primary_index(z);
+	if (z->lower != LOWER_BARRED) {
+		z->lower = (uint8_t)refresh_primary_index(z);
+	}
 	refresh_attempt_failed(z, e);
 }
 
@@ -409,6 +414,8 @@ void refresh_no_news(struct refresh *z, const struct addr *primary)
 	const struct snapshot *have = zone_have(refresh_zone(z));
 
 	refresh_event_current(z, primary, snapshot_source_serial(have));
+	z->last = (uint8_t)refresh_primary_index(z);
+	z->lower = LOWER_BARRED;
 	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves) &&
 	    z->tried + 1U < primary_count(refresh_policy(z))) {
 		z->tried++;

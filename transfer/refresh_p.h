@@ -53,6 +53,12 @@ enum {
 	WANT_LOWER = 32,   /* AXFR of the primary whose serial is lower; of a round only */
 };
 
+/* In place of a primary to follow. */
+enum {
+	LOWER_NONE = UINT8_MAX,       /* there is none yet */
+	LOWER_BARRED = UINT8_MAX - 1, /* nobody is followed: a primary has our serial */
+};
+
 struct refresh_query;
 
 /* One a zone, so it is small. It is the room of the engine in it: the zone stands behind it. */
@@ -77,7 +83,7 @@ struct refresh {
 	uint8_t last;     /* primary that last confirmed or sent a version */
 	uint8_t error;    /* enum err of the last failed attempt of the round */
 	uint8_t error_at; /* and its primary */
-	uint8_t lower;    /* primary whose serial was lower than ours in this round */
+	uint8_t lower;    /* primary whose serial was lower than ours in this round; LOWER_... */
 };
 
 static_assert(sizeof(struct refresh) <= 48, "a million of them, and 16 octets each in the heap");

@@ -480,6 +480,31 @@ TEST(refresh_guard, follows_only_if_no_primary_has_ours)
 	world_fini(&w);
 }
 
+/* The same where what was announced is nowhere yet, so that the round goes on after the primary that
+ * has ours: it is that one which counts. */
+TEST(refresh_guard, follows_nobody_while_a_primary_has_ours_but_not_what_was_announced)
+{
+	struct world w;
+
+	guarded_init(&w, 217, 2);
+	w.policy->guard.follow_lower = true;
+	w.may_go_back = true;
+	w.unchecked = true;
+	world_bump(&w, 10);
+	world_start(&w);
+	world_run_until(&w, 10, 1);
+	w.primaries[1]->script.serial = 5;
+	w.primaries[0]->script.serial = 11;
+	world_notify(&w, 0, true);
+	w.primaries[0]->script.serial = 10;
+	world_run_s(&w, 5000);
+	cr_expect(ge(uint, w.happened[EVENT_SERIAL_LOWER], 1));
+	cr_expect(eq(uint, w.happened[EVENT_SERIAL_FOLLOWED], 0));
+	cr_expect(eq(u32, world_serial(&w), 10));
+	cr_expect(eq(int, world_state(&w), TRANSFER_ZONE_OK));
+	world_fini(&w);
+}
+
 /* To follow may fail as any transfer: then the round has failed, and the next tries again. */
 TEST(refresh_guard, tries_again_to_follow)
 {
