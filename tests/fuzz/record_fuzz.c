@@ -28,6 +28,7 @@ static void restore(struct pool *pool, struct zone_value v)
 	struct restored r;
 
 	if (zone_restore(pool, &v, &nodes, &r) != ERR_OK) {
+		versions_free(r.more); /* the line of serials, if there was one */
 		return;
 	}
 	if (r.lost > count || (r.more != NULL && r.more->count > VERSIONS_KEPT_MAX)) {
