@@ -314,8 +314,8 @@ static struct bytes raw_transfer(uint8_t *at, const struct raw_soa *first,
 /* What counts as a broken SOA, and is refused whatever the guards say. */
 TEST(session, refuses_a_broken_soa)
 {
-	static const struct raw_soa right = { "example.", CLASS_IN, 2, 20, 7 };
-	static const struct {
+	const struct raw_soa right = { "example.", CLASS_IN, 2, 20, 7 };
+	const struct {
 		struct raw_soa first;
 		struct raw_soa last;
 		enum err want;
