@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """bench/store.py: all figures of the store in one table, each beside its target.
 
-Runs the benchmarks of memory, speed, restart and disk one after the other, each in processes of its own, and
-keeps what they measured as one JSON file. All at full size takes about half an hour; --quick takes the small
+Runs the benchmarks of memory, speed, restart and disk one after the other, each in processes of its own and in the
+build folder, and keeps what they measured as one JSON file. All at full size takes about half an hour; --quick takes the small
 sizes only, which says less.
 """
 
@@ -16,7 +16,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BENCH = os.path.join(ROOT, 'bench')
-BUILD = os.environ.get('AXFARM_BUILD', os.path.join(ROOT, 'build'))
+BUILD = os.path.abspath(os.environ.get('AXFARM_BUILD', os.path.join(ROOT, 'build')))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'interop'))
 sys.path.insert(0, BENCH)
 import transfers    # noqa: E402  pylint: disable=wrong-import-position
@@ -47,7 +47,8 @@ def measure(title, command, verbose):
         command = command[:1] + ['--json', out.name] + command[1:] if command[0] != sys.executable else \
             command + ['--json', out.name]
         done = subprocess.run(command, check=False, stdout=None if verbose else subprocess.PIPE,
-                              stderr=subprocess.STDOUT, encoding='utf-8', env=dict(os.environ, AXFARM_BUILD=BUILD))
+                              stderr=subprocess.STDOUT, encoding='utf-8', cwd=BUILD,
+                              env=dict(os.environ, AXFARM_BUILD=BUILD))
         if done.returncode != 0:
             print('%s: failed with status %d\n%s' % (title, done.returncode, (done.stdout or '')[-2000:]),
                   file=sys.stderr)

@@ -66,6 +66,7 @@ static void tell_kept(const struct zone *zone, uint32_t serial, char why[CONTROL
 	size_t len = (size_t)snprintf(why, CONTROL_REASON_MAX, "serial %u is not kept", serial);
 	const char *gap = "; kept are ";
 
+	static_assert(64 + SERIALS_TOLD * sizeof(", 4294967295") < CONTROL_REASON_MAX, "fits");
 	for (size_t i = 0; i < told; i++) {
 		if (views[i].kind != VERSION_ASIDE) {
 			len += (size_t)snprintf(why + len, CONTROL_REASON_MAX - len, "%s%u", gap,
