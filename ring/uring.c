@@ -342,7 +342,8 @@ static void run_turn(struct uring *u, bool timers)
 	}
 	mailbox_run(&u->mails);
 	if (timers) {
-		wheel_run(&u->wheel, u->now_ns); /* last: what is to be done once a turn is a timer */
+		wheel_run(&u->wheel,
+		          u->now_ns); /* last: what is to be done once a turn is a timer */
 	}
 	rearm_starved(u);
 	if (u->io.hooks.turn_end != NULL) {

@@ -106,8 +106,8 @@ static void note_answer(const struct refresh *z, const struct soa_answer *answer
 		return;
 	}
 	primary_answered(p);
-	window_answered(w, now - z->query->sent_ns,
-	                p->slots[JOB_ASK].running * 4 >= w->size * 3, now);
+	window_answered(w, now - z->query->sent_ns, p->slots[JOB_ASK].running * 4 >= w->size * 3,
+	                now);
 	window_judged(w, refuses(answer->err), now);
 }
 
@@ -285,8 +285,7 @@ static void pull_failed(struct refresh *z, enum err e)
 	if (e == ERR_PEER_TIMEOUT || e == ERR_LIMIT_IDLE) {
 		window_lost(&z->primary->windows[JOB_PULL], io_now_ns(refresh_engine(z)->io));
 	}
-	window_judged(&z->primary->windows[JOB_PULL], refuses(e),
-	              io_now_ns(refresh_engine(z)->io));
+	window_judged(&z->primary->windows[JOB_PULL], refuses(e), io_now_ns(refresh_engine(z)->io));
 	if (again) {
 		refresh_event_fallback(z, &primary, e);
 	} else if (e == ERR_SERIAL_OLD) {

@@ -58,7 +58,7 @@ struct conn {
 	struct io_op recv;
 	struct io_timer timer;
 	struct stream stream;
-	struct link dirty;         /* in the table's list, while there is something to send */
+	struct link dirty;          /* in the table's list, while there is something to send */
 	struct conn_buffer out;     /* gathers requests, each after its length */
 	struct conn_buffer sending; /* with the kernel */
 };
@@ -310,14 +310,15 @@ static struct conn *conn_open(struct primary *p, bool urgent)
 	return c;
 }
 
-/* Of the connections there may be, one is left to what is urgent, and not more than half. */
+/* Of the connections there may be, one is left to what is urgent, and not more than half. Before a
+ * primary was heard there is one, so that it is known what the primary minds if it closes that. */
 static bool may_open(const struct primary *p, bool urgent)
 {
 	uint32_t max = primary_conns_max(p);
 	uint32_t most = urgent ? (max + 1) / 2 : max > 1 ? max - 1 : 1;
 	uint32_t own = urgent ? p->urgent_count : p->conn_count - p->urgent_count;
 
-	return p->conn_count < max && own < most;
+	return p->conn_count < max && own < most && (p->conn_count == 0 || p->heard);
 }
 
 static uint32_t depth_max(const struct primary *p)
@@ -346,7 +347,7 @@ static bool conn_takes(const struct conn *c)
 static uint32_t conn_load(const struct conn *c, bool urgent)
 {
 	return c->count + (conn_occupied(c) ? CONN_DEPTH_MAX : 0) +
-	       (c->urgent != urgent ? CONN_GROW_DEPTH : 0);
+	       (c->urgent != urgent && c->count > 0 ? CONN_GROW_DEPTH : 0);
 }
 
 /* The connection that is best for a request; NULL: none takes one. */
@@ -523,34 +524,31 @@ static void conn_fail_all(struct conn *c, enum err e)
 	}
 }
 
-/* No connection came to be. Where others live on, it is their number that the primary minds. */
-static void conn_refused(struct conn *c, enum err e)
+/* The connection came to nothing. Where others are alive, it is their number that the primary minds. */
+static bool too_many(const struct conn *c, enum err e)
 {
-	struct primary *p = c->primary;
-	unsigned others = 0;
-	bool alive = false;
+	uint64_t since = e == ERR_PEER_TIMEOUT ? c->opened_ns : 0; /* who says no is there */
+	uint32_t alive = 0;
 
-	for (const struct conn *o = p->conns; o != NULL; o = o->next) {
-		others += o->state == CONN_BUSY || o->state == CONN_IDLE;
-		alive = alive || o->heard_ns > c->opened_ns;
+	for (const struct conn *o = c->primary->conns; o != NULL; o = o->next) {
+		alive += o != c && o->heard_ns > since;
 	}
-	if (alive && err_class(e) == ERR_CLASS_PEER) {
-		primary_bears(p, others);
-		conn_scatter(c, e);
-		return;
+	if (alive == 0 || c->heard_ns != 0 || err_class(e) != ERR_CLASS_PEER) {
+		return false;
 	}
-	primary_unreached(p, e);
-	conn_fail_all(c, e);
+	primary_bears(c->primary, alive);
+	return true;
 }
 
 /* What does an end say about the primary's ability? One after a single answer, and soon, that it
  * closes always; one that leaves requests without an answer, that they should not have been sent. When
- * a primary ends, all its connections do at once: that counts once. */
+ * a primary ends, all its connections do at once: that counts once, but for those that never said a
+ * word. */
 static void learn_from_end(struct conn *c)
 {
 	struct primary *p = c->primary;
 	bool prompt = c->served > 0 && now_of(c) - c->answered_ns <= CONN_PROMPT_NS;
-	bool again = now_of(c) - p->strike_ns >= CONN_STRIKE_S * NS_PER_S;
+	bool again = c->heard_ns == 0 || now_of(c) - p->strike_ns >= CONN_STRIKE_S * NS_PER_S;
 
 	if (c->served == 1 && prompt) {
 		if (++p->strikes >= CONN_STRIKES_MAX) {
@@ -568,8 +566,13 @@ static void learn_from_end(struct conn *c)
  * sent behind others, are asked again; a new connection that only they had dies of them. */
 static void conn_break(struct conn *c, enum err e)
 {
+	if (too_many(c, e)) {
+		conn_scatter(c, e);
+		return;
+	}
 	if (c->state == CONN_CONNECTING) {
-		conn_refused(c, e);
+		primary_unreached(c->primary, e);
+		conn_fail_all(c, e);
 		return;
 	}
 	if (e == ERR_PEER_CLOSED) {
@@ -752,6 +755,7 @@ static void note_answer(struct conn *c, struct request *r)
 	struct primary *p = c->primary;
 
 	r->first_ns = now_of(c);
+	p->heard = true;
 	primary_answered(p);
 	if (r->sent_ns != 0) {
 		window_answered(&p->windows[JOB_PULL], r->first_ns - r->sent_ns,
@@ -833,7 +837,7 @@ static bool conn_dropped(const struct conn *c)
 	for (const struct request *r = c->requests; r != NULL; r = r->next) {
 		since = r->sent_ns > since ? r->sent_ns : since;
 	}
-	return c->piped && c->served > 0 && c->primary->ability == ABILITY_PIPELINE &&
+	return c->piped && c->served > 0 &&
 	       now_of(c) - since >= (usual > silence ? usual : silence);
 }
 

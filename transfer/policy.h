@@ -13,11 +13,11 @@
 #include "dns/tsig.h"
 #include "zonestore/store.h"
 
-/* What a primary bears, of all shards together. */
+/* What may be asked of a primary, by all shards together. */
 struct policy_pace {
-	uint32_t connections;   /* default POLICY_CONNECTIONS */
-	uint32_t transfers;     /* requests for transfers at once; default POLICY_TRANSFERS */
-	uint32_t queries_per_s; /* requests of any kind, a second; default 0: no limit */
+	uint32_t connections;   /* 0: POLICY_CONNECTIONS */
+	uint32_t transfers;     /* requests for transfers at once; 0: POLICY_TRANSFERS */
+	uint32_t queries_per_s; /* requests of any kind, a second; 0: no limit */
 };
 
 #define POLICY_CONNECTIONS 8U

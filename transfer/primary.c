@@ -167,7 +167,6 @@ static void unlearn(struct primary *p)
 		return;
 	}
 	p->learned_ns = now_ns(p);
-	p->conn_bears = 0;
 	if (p->ability > ABILITY_PIPELINE) {
 		p->ability--;
 		p->strikes = 0;
@@ -209,8 +208,9 @@ void primary_put(struct primary *p)
 uint32_t primary_conns_max(const struct primary *p)
 {
 	uint32_t max = p->pace.connections;
+	bool bears = p->conn_bears != 0 && now_ns(p) - p->bears_ns < PRIMARY_BEARS_S * NS_PER_S;
 
-	return p->conn_bears != 0 && p->conn_bears < max ? p->conn_bears : max;
+	return bears && p->conn_bears < max ? p->conn_bears : max;
 }
 
 /* How many may run, lanes apart. */
@@ -447,6 +447,7 @@ void primary_unreached(struct primary *p, enum err e)
 	p->failures++;
 	wait_s = wait_s < PRIMARY_DOWN_MAX_S ? wait_s : PRIMARY_DOWN_MAX_S;
 	p->down_until_ns = now_ns(p) + wait_s * NS_PER_S;
+	p->heard = false;
 	health_move(p, PRIMARY_DOWN);
 	probe_at(p, p->down_until_ns);
 	if (was_up) {
@@ -508,6 +509,6 @@ void primary_bears(struct primary *p, uint32_t conns)
 {
 	assert(conns > 0);
 	p->conn_bears = conns;
-	p->learned_ns = now_ns(p);
+	p->bears_ns = now_ns(p);
 	primary_update(p);
 }

@@ -29,6 +29,7 @@
 #define PRIMARY_DOWN_MAX_S   20
 #define PRIMARY_KEEP_S       86400 /* what is known of an unused primary */
 #define PRIMARY_LEARN_S      86400 /* until it is tried whether it can do more by now */
+#define PRIMARY_BEARS_S      600   /* until more connections are tried again */
 #define PRIMARY_AGAIN_MS     20    /* until a shard tries again that the quota refused */
 #define PRIMARY_ASKS_MAX     256   /* questions over UDP at once */
 #define PRIMARY_BUCKETS      1024
@@ -78,9 +79,11 @@ struct primary {
 	struct request_queue unsent[2]; /* [1]: urgent */
 	struct io_timer conn_timer;     /* no connection could be had: try again */
 	bool wants_conn;                /* told the quota so */
+	bool heard;                     /* has answered over TCP since it was down */
 	uint32_t conn_bears;            /* connections it was seen to bear; 0: not known */
+	uint64_t bears_ns;              /* when */
 	enum primary_ability ability;
-	uint64_t learned_ns; /* when ability or conn_bears changed last */
+	uint64_t learned_ns; /* when ability changed last */
 	unsigned strikes;    /* connections in a row that speak for less ability */
 	uint64_t strike_ns;  /* the last one that only lost requests */
 	bool tells_by_ixfr;  /* answered an IXFR that brings no news with its SOA alone */

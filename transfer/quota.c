@@ -10,8 +10,8 @@
 #include "base/arena.h"
 #include "base/env.h"
 
-#define QUOTA_BUCKETS  1024U
-#define BURST_PARTS    10U /* of a second's queries */
+#define QUOTA_BUCKETS 1024U
+#define BURST_PARTS   10U /* of a second's queries */
 
 struct quota {
 	struct quota *chain;
@@ -166,9 +166,8 @@ uint64_t quota_query(struct quota *q, uint32_t per_s, uint64_t now_ns)
 		if (from > now_ns) {
 			return from;
 		}
-	} while (!atomic_compare_exchange_weak_explicit(&q->next_ns, &next, from + each_ns,
-	                                                memory_order_relaxed,
-	                                                memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&q->next_ns, &next, from + each_ns, memory_order_relaxed, memory_order_relaxed));
 	return 0;
 }
 

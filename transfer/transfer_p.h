@@ -11,11 +11,11 @@
 #include "transfer/primary_p.h"
 #include "transfer/transfer.h"
 
-#define SESSIONS_MAX  16384 /* transfers in at once on this shard, default */
-#define ASKS_MAX      1024
-#define COMMITS_MAX   1024 /* versions on the way to the disk, of one shard: others wait as long */
-#define PUMP_MAX      256  /* attempts begun, or zones looked at, in a row */
-#define WAKES_MAX     1024 /* zones woken in a row */
+#define SESSIONS_MAX 16384 /* transfers in at once on this shard, default */
+#define ASKS_MAX     1024
+#define COMMITS_MAX  1024 /* versions on the way to the disk, of one shard: others wait as long */
+#define PUMP_MAX     256  /* attempts begun, or zones looked at, in a row */
+#define WAKES_MAX    1024 /* zones woken in a row */
 
 struct transfer_counters {
 	_Atomic uint64_t transfers_done;

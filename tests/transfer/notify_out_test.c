@@ -101,6 +101,7 @@ TEST(notify_out, a_dead_target_delays_nothing)
 	begin(&w, 4, 2);
 	w.primaries[0]->script.any_apex = true;
 	w.primaries[1]->ignores_notify = true;
+	sim_run_for(w.sim, 10 * NS_PER_MS); /* the first version's own */
 	w.primaries[2]->notifies = 0;
 	for (unsigned i = 0; i < 200; i++) {
 		snprintf(name, sizeof(name), "z%u.", i);
