@@ -35,7 +35,7 @@
 #define CONN_STRIKES_MAX  3 /* connections in a row that end so, before it is a habit */
 #define CONN_STRIKE_S     1 /* least time between those that only lose requests */
 #define CONN_HOLD_S       1 /* no more connections after one that was closed without a word */
-#define REQUEST_TRIES_MAX 4 /* connections that one request is sent over */
+#define REQUEST_TRIES_MAX 8 /* connections that one request is sent over */
 #define REQUEST_MAX_LEN   4096
 
 enum request_next {

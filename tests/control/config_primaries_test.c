@@ -64,9 +64,11 @@ TEST(config_primaries, refuses_bad_primaries)
 		  "2: templates.primaries: there is no primary \"idcc\" in the section primaries "
 		  "(did you mean idc?)" },
 		{ "primaries: [{name: p, addresses: [192.0.2.1], max-connections: 0}]",
-		  "1: primaries.max-connections: \"0\" is not a number from 1 to 1024" },
+		  "1: primaries.max-connections: \"0\" is too small; write a whole "
+		  "number from 1 to 1024" },
 		{ "primaries: [{name: p, addresses: [192.0.2.1], queries-per-second: many}]",
-		  "1: primaries.queries-per-second: \"many\" is not a number from 1 to 1000000" },
+		  "1: primaries.queries-per-second: \"many\" is not a whole number; write "
+		  "a whole number from 1 to 1000000" },
 		{ "templates: [{name: t, primaries: [192.0.2.1]}]",
 		  "1: templates.primaries: there is no primary \"192.0.2.1\" in the section "
 		  "primaries" },

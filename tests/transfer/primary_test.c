@@ -123,33 +123,39 @@ TEST(primary, takes_the_last_lane_first_now_and_then)
 	primaries_fini(&w.all);
 }
 
-/* What of a limit each lane may fill when it is alone, and that it finds its share free when another
- * lane has all it can get. */
+static uint32_t fill(struct slots *s, uint32_t limit, enum lane lane)
+{
+	uint32_t count = 0;
+
+	while (slots_open(s, limit, lane)) {
+		slots_take(s, lane);
+		count++;
+	}
+	return count;
+}
+
+/* A lane has all it can get; the others find their shares free. */
+static void expect_shares(uint32_t limit, enum lane greedy)
+{
+	struct slots s = { 0 };
+
+	cr_expect(ge(u32, 2 * fill(&s, limit, greedy), limit), "no less than half");
+	for (enum lane l = 0; l < LANES; l++) {
+		uint32_t got = fill(&s, limit, l);
+
+		cr_expect(l == greedy || got >= lane_share(limit, l),
+		          "limit %u, lane %u beside %u got %u", limit, l, greedy, got);
+	}
+	cr_expect(le(u32, s.running, limit));
+}
+
 TEST(primary, keeps_a_share_for_every_lane)
 {
 	static const uint32_t limits[] = { 1, 2, 3, 4, 8, 16, 64, 512 };
 
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
 		for (enum lane greedy = 0; greedy < LANES; greedy++) {
-			struct slots s = { 0 };
-
-			while (slots_open(&s, limits[i], greedy)) {
-				slots_take(&s, greedy);
-			}
-			cr_expect(le(u32, s.running, limits[i]));
-			cr_expect(ge(u32, s.running * 2, limits[i]), "no less than half");
-			for (enum lane l = 0; l < LANES; l++) {
-				uint32_t got = 0;
-
-				while (l != greedy && slots_open(&s, limits[i], l)) {
-					slots_take(&s, l);
-					got++;
-				}
-				cr_expect(l == greedy || got >= lane_share(limits[i], l),
-				          "limit %u, lane %u beside %u got %u", limits[i], l,
-				          greedy, got);
-			}
-			cr_expect(le(u32, s.running, limits[i]));
+			expect_shares(limits[i], greedy);
 		}
 	}
 	cr_expect(eq(u32, lane_share(4, LANE_NOTIFY), 1));
