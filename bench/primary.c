@@ -56,6 +56,7 @@
 #include "base/codec.h"
 #include "bench/primary_p.h"
 
+#define OUT_BYTES     (16U * MESSAGE_LEN)
 #define EVENTS_MAX    256
 #define BACKLOG       4096
 #define LINE_LEN      256

@@ -14,7 +14,6 @@
 
 #define LISTENERS_MAX   4096
 #define MESSAGE_LEN     16384U /* of a transfer */
-#define OUT_BYTES       (16U * MESSAGE_LEN)
 #define QUESTION_MAX    (NAME_MAX_LEN + 4U)
 #define DATAGRAM_LEN    2048U
 #define WHEEL_SLOTS     4096U /* of a millisecond */
@@ -139,7 +138,6 @@ struct primary {
 };
 
 /* ---- primary.c ---- */
-
 _Noreturn void fail(const char *what);
 void must(bool good, const char *what);
 void watch(const struct primary *p, int op, struct source *s, uint32_t events);
@@ -149,7 +147,6 @@ uint32_t dice_throw(struct primary *p, uint32_t sides);
 int socket_to(const struct primary *p, const struct addr *to);
 
 /* ---- primary_messages.c ---- */
-
 /* Reads a request into a job whose transfer may begin; false: it is no request that can be
  * answered. A signature that does not verify is answered with NOTAUTH. */
 MUST_USE bool job_read(struct primary *p, struct bytes message, struct job *out);
@@ -176,7 +173,6 @@ struct told {
 MUST_USE bool told_read(const struct primary *p, struct bytes message, struct told *out);
 
 /* ---- primary_conn.c ---- */
-
 void conn_accept(struct primary *p, int fd);
 void conn_event(struct primary *p, struct source *s, uint32_t events);
 void conns_close(struct primary *p);
@@ -184,13 +180,11 @@ void wheel_turn(struct primary *p);
 void datagrams_answer(struct primary *p, int fd);
 
 /* ---- primary_notify.c ---- */
-
 void notify_begin(struct primary *p, const struct addr *to, uint32_t first, uint32_t last);
 void notify_hear(struct primary *p);
 void notify_tick(struct primary *p);
 
 /* ---- primary_rate.c ---- */
-
 struct rate_options {
 	struct addr to;
 	uint32_t per_s;
