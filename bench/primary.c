@@ -34,6 +34,7 @@
  *	rate N SECONDS ADDRESS@PORT [FIRST LAST]
  *	                                 changes zones N times a second, tells, and measures when they
  *	                                 are served (primary_rate.c): one line of JSON
+ *	check ADDRESS@PORT [FIRST LAST]  asks until all zones have their serials: the same line
  *	name ZONE                        tells its name, then "ok"
  *	count                            tells how many transfers were sent whole, then "ok"
  *	stats                            tells all counts as one line of JSON
@@ -64,6 +65,8 @@
 #define SECRET_MAX    512
 #define DELAY_MAX_MS  3600000U
 #define SAMPLES_PER_S 250U
+#define RATE_MAX      1000000U
+#define SECONDS_MAX   86400U
 
 struct input {
 	char line[LINE_LEN];
@@ -367,12 +370,12 @@ static void stats_tell(const struct primary *p)
 
 	getrusage(RUSAGE_SELF, &u);
 	printf("{\"connections\": %" PRIu64 ", \"datagrams\": %" PRIu64 ", \"requests\": %" PRIu64
-	       ", \"soas\": %" PRIu64 ", \"transfers\": %" PRIu64 ", \"refused\": %" PRIu64
-	       ", \"dropped\": %" PRIu64 ", \"bad_signatures\": %" PRIu64
+	       ", \"first_ns\": %" PRId64 ", \"soas\": %" PRIu64 ", \"transfers\": %" PRIu64
+	       ", \"refused\": %" PRIu64 ", \"dropped\": %" PRIu64 ", \"bad_signatures\": %" PRIu64
 	       ", \"connections_open\": %u, \"connections_open_max\": %u, \"open\": %u, "
 	       "\"open_max\": %u, \"cpu_us\": %.0f}\n",
-	       c->connections, c->datagrams, c->requests, c->soas, c->transfers, c->refused,
-	       c->dropped, c->bad_signatures, c->conns_open, c->conns_open_max, c->open,
+	       c->connections, c->datagrams, c->requests, c->first_ns, c->soas, c->transfers,
+	       c->refused, c->dropped, c->bad_signatures, c->conns_open, c->conns_open_max, c->open,
 	       c->open_max,
 	       (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
 	               (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec));
@@ -396,19 +399,27 @@ static bool death_set(struct primary *p, const char *text)
 	return false;
 }
 
-static bool rate_command(struct primary *p, char *const args[5])
+/* Behind "N SECONDS": "ADDRESS@PORT [FIRST LAST]". */
+static bool rate_parse(struct primary *p, struct rate_options *o, char *const args[3])
 {
-	struct rate_options o = { .first = 0, .last = p->farm.zones - 1 };
-
-	if (p->rate != NULL || args[2] == NULL || !number_parse(args[0], 1000000, &o.per_s) ||
-	    !number_parse(args[1], 86400, &o.seconds) || o.per_s == 0 || o.seconds == 0 ||
-	    addr_parse(args[2], 53, &o.to) != ERR_OK ||
-	    (args[3] != NULL && !number_parse(args[3], o.last, &o.first)) ||
-	    (args[4] != NULL && !number_parse(args[4], o.last, &o.last)) || o.last < o.first) {
+	o->first = 0;
+	o->last = p->farm.zones - 1;
+	if (p->rate != NULL || args[0] == NULL || addr_parse(args[0], 53, &o->to) != ERR_OK ||
+	    (args[1] != NULL && !number_parse(args[1], o->last, &o->first)) ||
+	    (args[2] != NULL && !number_parse(args[2], o->last, &o->last)) || o->last < o->first) {
 		return false;
 	}
-	rate_begin(p, &o);
+	rate_begin(p, o);
 	return true;
+}
+
+static bool rate_command(struct primary *p, char *const args[5])
+{
+	struct rate_options o;
+
+	return args[1] != NULL && number_parse(args[0], RATE_MAX, &o.per_s) &&
+	       number_parse(args[1], SECONDS_MAX, &o.seconds) && o.per_s > 0 && o.seconds > 0 &&
+	       rate_parse(p, &o, args + 2);
 }
 
 enum outcome { OUTCOME_OK, OUTCOME_ERROR, OUTCOME_LATER };
@@ -431,6 +442,9 @@ static enum outcome verb_run(struct primary *p, const char *verb, char *const ar
 		}
 	} else if (strcmp(verb, "name") == 0 && zones_parse(p, args[0], &first, &last)) {
 		name_tell(p, first, stdout);
+	} else if (strcmp(verb, "check") == 0) {
+		struct rate_options o = { .per_s = 1 };
+		return rate_parse(p, &o, args) ? OUTCOME_LATER : OUTCOME_ERROR;
 	} else if (strcmp(verb, "death") == 0 && death_set(p, args[0])) {
 		return OUTCOME_OK;
 	} else if (args[1] == NULL) {

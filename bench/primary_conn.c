@@ -167,11 +167,18 @@ static bool conn_read(struct conn *c)
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+/* Counts the first request of all. */
+static void first_seen(struct primary *p)
+{
+	p->counts.first_ns = p->counts.first_ns != 0 ? p->counts.first_ns : p->now_ns;
+}
+
 static void conn_take(struct primary *p, struct conn *c, struct bytes message)
 {
 	struct job *j = job_new(p);
 
 	p->counts.requests++;
+	first_seen(p);
 	if (!job_read(p, message, j)) {
 		job_free(p, j);
 		c->ended = true;
@@ -446,6 +453,7 @@ void datagrams_answer(struct primary *p, int fd)
 			break;
 		}
 		p->counts.datagrams++;
+		first_seen(p);
 		if (p->death != DEATH_NONE || !job_read(p, bytes_of(in, (size_t)n), j)) {
 			continue;
 		}

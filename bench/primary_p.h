@@ -82,6 +82,7 @@ struct behaviour {
 enum death { DEATH_NONE, DEATH_CLOSE, DEATH_SILENT };
 
 struct counts {
+	int64_t first_ns; /* when the first request of any kind came */
 	uint64_t connections;
 	uint64_t datagrams;
 	uint64_t requests; /* over TCP */
@@ -188,7 +189,7 @@ void notify_tick(struct primary *p);
 struct rate_options {
 	struct addr to;
 	uint32_t per_s;
-	uint32_t seconds;
+	uint32_t seconds; /* 0: nothing is changed, all zones are asked for */
 	uint32_t first;
 	uint32_t last;
 };

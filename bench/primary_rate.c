@@ -88,6 +88,7 @@ struct rate {
 	uint32_t check_in_flight;
 	int64_t check_heard_ns;
 	int64_t settled_ns;
+	int64_t moved_ns; /* when it last got further */
 	double cpu_before_us;
 };
 
@@ -299,6 +300,7 @@ static void drive(struct primary *p)
 	if (r->changes == r->total) {
 		r->phase = RATE_CHECK;
 		r->driven_ns = p->now_ns;
+		r->moved_ns = p->now_ns;
 		r->check_heard_ns = p->now_ns;
 	}
 }
@@ -342,6 +344,7 @@ static void check_hear(struct primary *p, const struct told *told)
 	            farm_serial(&p->farm, told->zone, farm_generation(&p->farm, told->zone))) {
 		*check = CHECK_CURRENT;
 		r->settled_ns = p->now_ns;
+		r->moved_ns = p->now_ns;
 		r->left--;
 	}
 }
@@ -423,6 +426,10 @@ void rate_begin(struct primary *p, const struct rate_options *options)
 	for (unsigned i = 0; i < RATE_SOCKETS; i++) {
 		r->sources[i] = (struct source){ SOURCE_RATE, socket_to(p, &options->to) };
 		watch(p, EPOLL_CTL_ADD, &r->sources[i], EPOLLIN);
+	}
+	if (options->seconds == 0) {
+		memset(r->checks, CHECK_CHANGED, r->zones);
+		r->left = r->zones;
 	}
 	p->rate = r;
 }
