@@ -6,6 +6,7 @@
  *
  *	--kind hosting|parked|dkim|delegations
  *	--zones N, --delegations N, --seed N
+ *	--tail LABEL               all names end in it
  *	--churn PER-MILLE          units that a bump changes
  *	--names FILE               where the zones' names go
  *	--listen ADDRESS@PORT      may be repeated; also FIRST..LAST@PORT, and 0.0.0.0@PORT
@@ -65,6 +66,7 @@
 #define SECRET_MAX    512
 #define DELAY_MAX_MS  3600000U
 #define SAMPLES_PER_S 250U
+#define TAIL_MAX      16 /* octets of a label */
 #define RATE_MAX      1000000U
 #define SECONDS_MAX   86400U
 
@@ -316,6 +318,8 @@ static void option(struct primary *p, const char *name, const char *value)
 		p->farm.seed = number(value, UINT32_MAX);
 	} else if (strcmp(name, "--churn") == 0) {
 		p->farm.churn = number(value, 1000);
+	} else if (strcmp(name, "--tail") == 0 && strlen(value) <= TAIL_MAX) {
+		p->farm.tail = value;
 	} else if (strcmp(name, "--listen") == 0) {
 		listen_parse(p, value);
 	} else if (strcmp(name, "--key") == 0) {

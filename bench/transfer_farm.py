@@ -181,8 +181,9 @@ class Secondary(harness.Process):
 
     def reload(self):
         self.configure()
-        if self.call('POST', '/v1/reload') is None:
-            raise Wrong('axfarmd does not reload: %s' % self.log()[-1000:])
+        answer = self.call('POST', '/v1/reload')
+        if answer is None or 'error' in answer:
+            raise Wrong('axfarmd does not reload: %s %s' % (answer, self.log()[-1000:]))
 
     def cpu(self):
         return cpu_seconds(self.p.pid)

@@ -13,7 +13,6 @@ TRICKLE_MS = 1000
 OPEN_S = 15             # until as many are open as there will be
 STALL_S = 60
 IDLE_S = 30
-SPREAD_REFRESH_S = 60
 LOOK_S = 0.25
 
 
@@ -33,7 +32,7 @@ def slow_groups(primary, primaries, each, **template):
 
 def slow_primary(stage, primaries, each):
     """One program; it is at every address of loopback."""
-    return stage.primary('slow', '--zones', primaries * each, '--seed', 7, '--message-records', 1,
+    return stage.primary('slow', '--zones', primaries * each, '--tail', 'slow', '--message-records', 1,
                          '--trickle', TRICKLE_MS, '--out-of-order', listen='0.0.0.0')
 
 
@@ -109,7 +108,7 @@ def stalled_transfers(table, options):
         slow = slow_primary(stage, primaries, each)
         slow.command('set --trickle 3600000')
         secondary = stage.start(*slow_groups(slow, primaries, each, limits={
-            'idle-time': '5s', 'time': '20s', 'min-retry': '1h', 'max-retry': '1h'}))
+            'idle-time': '5s', 'transfer-time': '20s', 'min-retry': '1h', 'max-retry': '1h'}))
         began = time.monotonic()
         while (secondary.status() or {}).get('transfers_failed', 0) < wanted:
             secondary.must_live()
@@ -142,21 +141,21 @@ def spread(table, options):
     with Stage(options) as stage:
         primary = stage.primary('primary', '--zones', options.zones)
         secondary = stage.start({'name': 'p', 'addresses': [primary.listen], 'zones': primary.names(), 'limits': {
-            'min-refresh': '1s', 'max-refresh': '%ds' % SPREAD_REFRESH_S}})
+            'min-refresh': '1s', 'max-refresh': '%ds' % options.refresh}})
         secondary.wait_served(options.zones, lambda: primary.stats()['transfers'])
         counts, cpu = [], secondary.cpu()
         last = asked(primary)
-        for _ in range(3 * SPREAD_REFRESH_S):
+        for _ in range(3 * options.refresh):
             secondary.must_live()
             time.sleep(1)
             now = asked(primary)
             counts.append(now - last)
             last = now
         cpu = secondary.cpu() - cpu
-    cycle = counts[-SPREAD_REFRESH_S:]
-    title = '%d zones, refresh %d s' % (options.zones, SPREAD_REFRESH_S)
+    cycle = counts[-options.refresh:]
+    title = '%d zones, refresh %d s' % (options.zones, options.refresh)
     table.add('%s: the busiest second of the first cycle, to the mean' % title,
-              max(counts[:SPREAD_REFRESH_S]) / max(statistics.mean(counts[:SPREAD_REFRESH_S]), 1), 'times')
+              max(counts[:options.refresh]) / max(statistics.mean(counts[:options.refresh]), 1), 'times')
     table.add('%s: the busiest second of the third cycle, to the mean' % title,
               max(cycle) / max(statistics.mean(cycle), 1), 'times', at_most=3)
     table.add('%s: axfarmd, a refresh' % title, cpu / max(sum(counts), 1) * 1e6, 'CPU-us')
