@@ -386,7 +386,10 @@ void store_note_push(struct store *st, struct zone *zone)
 {
 	if ((zone->marks & (MARK_COMMITTING | MARK_WRITING)) != 0) {
 		zone->marks |= MARK_AGAIN;
-	} else if ((zone->marks & (MARK_NOTED | MARK_REMOVED)) == 0) {
+		return;
+	}
+	zone->marks &= (uint8_t)~MARK_STANDS;
+	if ((zone->marks & (MARK_NOTED | MARK_REMOVED)) == 0) {
 		zone->marks |= MARK_NOTED;
 		zone->note_next = heap_place(st->queue.notes);
 		st->queue.notes = zone;
