@@ -125,7 +125,7 @@ static void disk_take_aside(struct store *st)
 	q->removals = NULL;
 	notes_append(d, q->notes);
 	q->notes = NULL;
-	q->aside_since_ns = 0;
+	q->aside_at_ns = 0;
 }
 
 /* Moves what waits to the lists of the disk thread. */

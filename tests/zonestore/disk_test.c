@@ -187,6 +187,27 @@ TEST(disk, a_note_that_a_version_overtook_is_not_written)
 	memory_disk_free(disk);
 }
 
+TEST(disk, a_note_waits_for_company_unless_it_is_said_not_to)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct zone_timers t = farm_timers(1);
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), 2);
+	store_note(f.st, farm_zone(&f, 0), &t);
+	cr_expect(gt(u64, f.st->queue.aside_at_ns, f.env.now_ns + NS_PER_S));
+	store_note_soon(f.st, farm_zone(&f, 1), &t);
+	cr_expect(le(u64, f.st->queue.aside_at_ns, f.env.now_ns + 1));
+	farm_settle(&f);
+	cr_expect(eq(u64, notes_written(&f), 2), "both");
+	cr_expect(eq(u64, f.st->queue.aside_at_ns, 0));
+	store_note(f.st, farm_zone(&f, 0), &t);
+	store_note_soon(f.st, farm_zone(&f, 0), &t);
+	cr_expect(le(u64, f.st->queue.aside_at_ns, f.env.now_ns + 1), "noted before");
+	farm_fini(&f);
+	memory_disk_free(disk);
+}
+
 /* The serial that the journal would bring back. */
 static uint32_t durable_serial(struct memory_disk *disk, unsigned index)
 {
