@@ -93,6 +93,17 @@ static uint64_t expire_ns(const struct refresh *z, const struct zone_timers *tim
 	return io_now_ns(refresh_engine(z)->io) + (left > 0 ? (uint64_t)left * NS_PER_S : 0);
 }
 
+/* A NOTIFY is neither satisfied nor noted. */
+static bool is_unnoted(const struct refresh *z, const struct zone_timers *timers)
+{
+	return ((z->wants | z->serves) & WANT_NEWS) != 0 && !timers->notified;
+}
+
+static uint64_t note_ns(const struct refresh *z)
+{
+	return io_now_ns(refresh_engine(z)->io) + REFRESH_NOTE_MS * NS_PER_MS;
+}
+
 /* Has the zone wake up after `delay_ms` (DUE_NEVER: never), or for its expiry if that is earlier. */
 static void wait_for(struct refresh *z, uint64_t delay_ms)
 {
@@ -102,7 +113,33 @@ static void wait_for(struct refresh *z, uint64_t delay_ms)
 	                      ? DUE_NEVER
 	                      : io_now_ns(refresh_engine(z)->io) + delay_ms * NS_PER_MS;
 
+	if (is_unnoted(z, &timers) && note_ns(z) < at) {
+		at = note_ns(z);
+	}
 	due_set(&refresh_engine(z)->due, &z->due, at < expire ? at : expire);
+}
+
+/* Has the zone wake up to note what a NOTIFY told, if it does not sooner. */
+static void note_later(struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(refresh_zone(z));
+	struct due *due = &refresh_engine(z)->due;
+
+	if (is_unnoted(z, &timers) && note_ns(z) < due_at(due, &z->due)) {
+		due_set(due, &z->due, note_ns(z));
+	}
+}
+
+void refresh_settle(struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(refresh_zone(z));
+	bool brings = z->state == REFRESH_COMMITTING && z->pull->snap == NULL &&
+	              (z->wants & WANT_NEWS) == 0;
+
+	if (is_unnoted(z, &timers) && !brings) {
+		timers.notified = true;
+		store_note_soon(refresh_engine(z)->options.store, refresh_zone(z), &timers);
+	}
 }
 
 /* Goes by what the timers say, after a wake-up for something else. */
@@ -214,13 +251,17 @@ static void give_up(struct refresh *z)
 	z->serves = 0;
 }
 
+/* A serial was told by NOTIFY, and the version has it or a newer one. */
+static bool brings_news(const struct refresh *z, uint8_t set, const struct snapshot *snap)
+{
+	return (set & WANT_SERIAL) != 0 && snap != NULL &&
+	       !serial_newer(z->notified, snapshot_source_serial(snap));
+}
+
 /* The notified serial has come, or nothing is known of it. */
 static bool news_satisfied(const struct refresh *z, uint8_t set)
 {
-	const struct snapshot *have = zone_have(refresh_zone(z));
-
-	return (set & WANT_SERIAL) == 0 ||
-	       (have != NULL && !serial_newer(z->notified, snapshot_source_serial(have)));
+	return (set & WANT_SERIAL) == 0 || brings_news(z, set, zone_have(refresh_zone(z)));
 }
 
 /* After a round: begins the next if something was wanted meanwhile. */
@@ -265,7 +306,7 @@ uint64_t refresh_timers_fresh(const struct refresh *z, const struct snapshot *sn
 	timers->refresh_at_s = now + (int64_t)(delay_ms / 1000);
 	timers->expire_at_s = now + s.expire_s;
 	timers->failing_since_s = 0;
-	timers->notified = (z->wants & WANT_NEWS) != 0;
+	timers->notified = (z->wants & WANT_NEWS) != 0 && !brings_news(z, z->wants, snap);
 	note_error(z, timers);
 	return delay_ms;
 }
@@ -319,6 +360,7 @@ static void round_wanted(struct refresh *z)
 	struct zone_timers timers = zone_timers(refresh_zone(z));
 
 	if (z->failures > 0 && timers.last_error_at_s == wall_s(z)) {
+		refresh_settle(z); /* the wake-up is for the round */
 		wait_for(z, WANTED_AGAIN_MS);
 	} else {
 		round_begin(z);
@@ -437,8 +479,8 @@ void refresh_committed(struct refresh *z, uint64_t delay_ms, bool was_failing)
 	} else if ((z->wants & WANT_SERIAL) != 0 && news_satisfied(z, z->wants)) {
 		z->wants &= (uint8_t)~news;
 	}
-	if (timers.notified != ((z->wants & WANT_NEWS) != 0)) {
-		timers.notified = !timers.notified;
+	if (timers.notified && (z->wants & WANT_NEWS) == 0) {
+		timers.notified = false;
 		store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	}
 	refresh_move(z, REFRESH_IDLE);
@@ -473,6 +515,9 @@ void refresh_due(struct refresh *z)
 
 	if (expires) {
 		expire(z);
+	}
+	if (z->state != REFRESH_COMMITTING) { /* what comes then, the commit's own would undo */
+		refresh_settle(z);
 	}
 	if (z->state != REFRESH_IDLE || (expires && timers.refresh_at_s > wall_s(z))) {
 		wait_on(z);
@@ -519,7 +564,6 @@ void refresh_want(struct refresh *z, uint8_t wants)
  * running round is for counts as well: an older NOTIFY that comes late must not replace it. */
 static void remember(struct refresh *z, const struct transfer_notice *n)
 {
-	struct zone_timers timers = zone_timers(refresh_zone(z));
 	const struct zone_policy *policy = refresh_policy(z);
 
 	if (!n->has_serial) {
@@ -540,10 +584,6 @@ static void remember(struct refresh *z, const struct transfer_notice *n)
 			z->notifier = (uint8_t)i;
 		}
 	}
-	if (!timers.notified) {
-		timers.notified = true;
-		store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
-	}
 }
 
 void refresh_notified(struct refresh *z, const struct transfer_notice *n)
@@ -560,6 +600,7 @@ void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 	case REFRESH_QUEUED:
 	case REFRESH_ASKING:
 		if (z->lane <= LANE_NOTIFY) {
+			note_later(z);
 			return; /* its turn comes no later, and it will see what was remembered */
 		}
 		give_up(z);
@@ -571,7 +612,8 @@ void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 	case REFRESH_PULLING:
 	case REFRESH_COMMITTING:
 	case REFRESH_STATES:
-		break; /* when that is over */
+		note_later(z); /* and begins when that is over */
+		break;
 	}
 }
 

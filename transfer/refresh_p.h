@@ -53,6 +53,10 @@ enum {
 	WANT_LOWER = 32,   /* AXFR of the primary whose serial is lower; of a round only */
 };
 
+/* A NOTIFY that is not satisfied after so long is noted in the store. Most are satisfied sooner, and
+ * cost no write of their own. */
+#define REFRESH_NOTE_MS 200
+
 /* In place of a primary to follow. */
 enum {
 	LOWER_NONE = UINT8_MAX,       /* there is none yet */
@@ -114,6 +118,9 @@ void refresh_drop(struct refresh *z);
 /* Takes up something wanted (a set); remembered if it cannot begin now. */
 void refresh_want(struct refresh *z, uint8_t wants);
 void refresh_notified(struct refresh *z, const struct transfer_notice *n);
+
+/* Notes what a NOTIFY told and nothing satisfied yet, if it is not noted. */
+void refresh_settle(struct refresh *z);
 
 /* The policy changed; `refetch`: so did the primaries, and what runs with the old ones ends. */
 void refresh_policy_changed(struct refresh *z, bool refetch);

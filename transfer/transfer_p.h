@@ -25,6 +25,9 @@ struct transfer_counters {
 	_Atomic uint64_t soa_queries;
 	_Atomic uint64_t notifies_in;
 	_Atomic uint64_t notifies_out;
+	_Atomic uint64_t notifies_owed;
+	_Atomic uint64_t notifies_dropped;
+	_Atomic uint64_t notify_silent;
 	_Atomic uint64_t sessions;
 };
 

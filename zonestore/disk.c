@@ -128,6 +128,7 @@ static void disk_take(struct store *st)
 	q->notes = NULL;
 	q->aside_since_ns = 0;
 	q->drops_ready = false;
+	q->notes_soon = false;
 	pthread_mutex_unlock(&q->lock);
 	if (numbers_left(&d->drops) == 0) {
 		numbers_fini(&d->drops);

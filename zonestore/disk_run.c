@@ -178,7 +178,7 @@ static uint64_t disk_due_ns(const struct store *st)
 	if (q->aside_since_ns != 0) {
 		due = min_ns(due, max_ns(q->aside_since_ns + ASIDE_NS, d->retry_at_ns));
 	}
-	if (q->drops_ready || disk_has_work(d)) {
+	if (q->drops_ready || q->notes_soon || disk_has_work(d)) {
 		due = min_ns(due, max_ns(d->next_commit_ns, d->retry_at_ns));
 	}
 	return due;

@@ -400,6 +400,17 @@ void store_note(struct store *st, struct zone *zone, const struct zone_timers *t
 	pthread_mutex_unlock(&st->queue.lock);
 }
 
+void store_note_soon(struct store *st, struct zone *zone, const struct zone_timers *timers)
+{
+	pthread_mutex_lock(&st->queue.lock);
+	assert((zone->marks & MARK_REMOVED) == 0);
+	zone_timers_set(zone, timers);
+	store_note_push(st, zone);
+	st->queue.notes_soon = true;
+	store_queue_wake(st);
+	pthread_mutex_unlock(&st->queue.lock);
+}
+
 /* ---- figures ---- */
 
 void store_stats(struct store *st, struct store_stats *out)

@@ -44,6 +44,7 @@ struct store_queue {
 	bool stop;
 	bool sleeping;           /* the disk thread waits for `wake` */
 	uint64_t aside_since_ns; /* when the oldest note or removal came; 0: none */
+	bool notes_soon;         /* one of the notes does not wait */
 	bool drops_ready;        /* there are nodes to be removed */
 };
 
