@@ -61,6 +61,24 @@ static void print_store(const struct ctl *ctl, const json_t *status)
 	}
 }
 
+/* What is out of the ordinary about NOTIFY; mostly nothing. */
+static void print_notify(const struct ctl *ctl, const json_t *s)
+{
+	char text[256];
+
+	if (member_count(s, "notifies_limited") + member_count(s, "notifies_owed") +
+	            member_count(s, "notifies_dropped") + member_count(s, "notify_silent") ==
+	    0) {
+		return;
+	}
+	snprintf(text, sizeof(text),
+	         "%" PRIu64 " zones to be told of, %" PRIu64 " targets silent, %" PRIu64
+	         " given up; %" PRIu64 " received beyond the limits",
+	         member_count(s, "notifies_owed"), member_count(s, "notify_silent"),
+	         member_count(s, "notifies_dropped"), member_count(s, "notifies_limited"));
+	line(ctl, "notify", text);
+}
+
 enum ctl_exit ctl_status(const struct ctl *ctl)
 {
 	char since[CTL_TIME_MAX], bytes[CTL_TIME_MAX], text[256];
@@ -93,6 +111,7 @@ enum ctl_exit ctl_status(const struct ctl *ctl)
 	         member_count(s, "soa_queries"), member_count(s, "notifies_in"),
 	         member_count(s, "notifies_out"));
 	line(ctl, "refresh", text);
+	print_notify(ctl, s);
 	snprintf(text, sizeof(text),
 	         "%" PRIu64 " queries, %" PRIu64 " transfers out (%" PRIu64 " IXFR, %" PRIu64
 	         " AXFR); %s sent",

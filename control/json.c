@@ -262,6 +262,10 @@ char *json_status(const struct control_status *s)
 	put_count(object, "soa_queries", s->soa_queries);
 	put_count(object, "notifies_in", s->notifies_in);
 	put_count(object, "notifies_out", s->notifies_out);
+	put_count(object, "notifies_limited", s->notifies_limited);
+	put_count(object, "notifies_owed", s->notifies_owed);
+	put_count(object, "notifies_dropped", s->notifies_dropped);
+	put_count(object, "notify_silent", s->notify_silent);
 	put_count(object, "transfers_out", s->transfers_out);
 	put_count(object, "transfers_out_ixfr", s->transfers_out_ixfr);
 	put_count(object, "transfers_out_axfr", s->transfers_out_axfr);

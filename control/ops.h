@@ -154,6 +154,7 @@ struct control_status {
 	uint64_t queries, transfers_done, transfers_failed, transfers_running;
 	uint64_t bytes_in, notifies_in, notifies_out, soa_queries, transfers_out;
 	uint64_t transfers_out_ixfr, transfers_out_axfr, bytes_out;
+	uint64_t notifies_limited, notifies_owed, notifies_dropped, notify_silent; /* transfer.h */
 };
 
 struct control_reload {

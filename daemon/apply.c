@@ -487,6 +487,9 @@ static enum err apply_locked(struct daemon *d, struct config *config, struct con
 	}
 	atomic_store(&d->events.level, (int)config->log_level);
 	atomic_store(&d->events.format, (int)config->log_format);
+	for (unsigned i = 0; i < d->shard_count; i++) {
+		shard_notify_rate(&d->shards[i], config);
+	}
 	*out = (struct control_reload){ 0 };
 	e = apply_zones(d, a, old, out);
 	if (e != ERR_OK) {

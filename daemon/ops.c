@@ -361,6 +361,11 @@ static void sum_counts(const struct daemon *d, struct control_status *out)
 		out->soa_queries += t.soa_queries;
 		out->notifies_in += t.notifies_in;
 		out->notifies_out += t.notifies_out;
+		out->notifies_owed += t.notifies_owed;
+		out->notifies_dropped += t.notifies_dropped;
+		out->notify_silent += t.notify_silent;
+		out->notifies_limited +=
+			atomic_load_explicit(&s->counts.notifies_limited, memory_order_relaxed);
 	}
 }
 

@@ -86,7 +86,8 @@ static enum err op_status(void *self, struct control_status *out)
 		                        .zones_pinned = 1,
 		                        .store_failing = true,
 		                        .store_error = ERR_DISK_FULL,
-		                        .bytes_in = 123456789 };
+		                        .bytes_in = 123456789,
+		                        .notifies_owed = 7 };
 	return ERR_OK;
 }
 
