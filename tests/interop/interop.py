@@ -19,6 +19,7 @@ import evil     # noqa: F401  (registers its scenarios)
 import guard    # noqa: F401  (registers its scenarios)
 import harness
 import lifecycle    # noqa: F401  (registers its scenarios)
+import notify    # noqa: F401  (registers its scenarios)
 import peers
 import restarts    # noqa: F401  (registers its scenarios)
 import streams    # noqa: F401  (registers its scenarios)
