@@ -63,6 +63,9 @@ static const struct {
 	[EVENT_CONTENT_KNOWN] = { "content-known", LEVEL_INFO,
 	                          "zone {zone}: serial {serial} has the very content of serial "
 	                          "{kept}, which is kept" },
+	[EVENT_CONTENT_DIFFERS] = { "content-differs", LEVEL_WARNING,
+	                            "zone {zone}: serial {serial} of {primary} is not what {ours} "
+	                            "sent under the same serial" },
 	[EVENT_VERSION_HELD] = { "version-held", LEVEL_WARNING,
 	                         "zone {zone}: serial {serial} from {primary} is not served but "
 	                         "held: {reason} "

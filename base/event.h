@@ -45,6 +45,7 @@ enum event_kind {
 	EVENT_SERIAL_BACK,       /* zone, primary, serial, ours */
 	EVENT_SERIAL_FOLLOWED,   /* zone, primary, serial, ours */
 	EVENT_CONTENT_KNOWN,     /* zone, serial, kept */
+	EVENT_CONTENT_DIFFERS,   /* zone, primary, serial, ours */
 	EVENT_VERSION_HELD,      /* zone, primary, serial, reason, records, served */
 	EVENT_GUARD_PASSED,      /* zone, serial, reason */
 	EVENT_ZONE_EXPIRED,      /* zone, serial */

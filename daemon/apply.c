@@ -193,6 +193,8 @@ static struct zone_policy *make_policy(const struct applied *a, const struct con
 		.max_expire_s = s->limits.max_expire_s,
 	};
 	make_guard(p, s);
+	p->newest = s->newest;
+	p->compare_s = s->compare_s;
 	return p;
 }
 

@@ -277,6 +277,8 @@ void transfer_counts(const struct transfer *t, struct transfer_counts *out)
 		.notifies_out = load(&t->counts.notifies_out),
 		.notifies_owed = load(&t->counts.notifies_owed),
 		.notifies_dropped = load(&t->counts.notifies_dropped),
+		.compared = load(&t->counts.compared),
+		.compared_differ = load(&t->counts.compared_differ),
 		.notify_silent = load(&t->counts.notify_silent),
 	};
 }

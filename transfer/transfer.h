@@ -75,6 +75,7 @@ struct transfer_zone_report {
 	bool busy;           /* a request or transfer of it is under way */
 	struct addr primary; /* the last that confirmed or sent a version */
 	char primary_name[64];
+	struct addr differs; /* has the same serial with other content; family 0: none is known */
 };
 
 void transfer_zone_report(struct transfer *t, struct zone *zone, struct transfer_zone_report *out);
@@ -102,6 +103,8 @@ struct transfer_counts {
 	uint64_t notifies_out;
 	uint64_t notifies_owed;    /* now: zones that targets are still to be told of */
 	uint64_t notifies_dropped; /* of them, given up */
+	uint64_t compared;         /* primaries with the same serial, by their content ... */
+	uint64_t compared_differ;  /* ... which was not the same */
 	uint64_t notify_silent;    /* now: targets that do not answer */
 };
 
