@@ -37,6 +37,10 @@ static void print_zones(const struct ctl *ctl, const json_t *status)
 		fprintf(ctl->out, "; %" PRIu64 " held, %" PRIu64 " pinned",
 		        member_count(status, "zones_held"), member_count(status, "zones_pinned"));
 	}
+	if (member_count(status, "zones_differ") > 0) {
+		fprintf(ctl->out, "; %" PRIu64 " whose primaries differ",
+		        member_count(status, "zones_differ"));
+	}
 	fputs(json_is_true(json_object_get(status, "loading")) ? " (still loading)\n" : "\n",
 	      ctl->out);
 }
