@@ -21,6 +21,7 @@ import harness
 import lifecycle    # noqa: F401  (registers its scenarios)
 import notify    # noqa: F401  (registers its scenarios)
 import peers
+import primaries    # noqa: F401  (registers its scenarios)
 import restarts    # noqa: F401  (registers its scenarios)
 import streams    # noqa: F401  (registers its scenarios)
 import stress    # noqa: F401  (registers its scenarios)
