@@ -454,8 +454,10 @@ void refresh_run(struct refresh *z)
 	enum err e;
 
 	assert(z->state == REFRESH_QUEUED && link_alone(&z->link));
-	z->serves |= z->wants;
-	z->wants = 0;
+	if (round_takes_wants(z)) {
+		z->serves |= z->wants;
+		z->wants = 0;
+	}
 	if (spared(z)) {
 		e = z->primary->last_error;
 		primary_slot_end(z->primary, asks ? JOB_ASK : JOB_PULL);

@@ -524,8 +524,10 @@ void refresh_committed(struct refresh *z, uint64_t delay_ms, bool was_failing)
 	}
 	refresh_move(z, REFRESH_IDLE);
 	z->marks &= (uint8_t)~ZONE_DIFFERS; /* it was about the version before */
+	delay_ms = round_elects(z) ? ROUND_AGAIN_MS : delay_ms;
+	round_end(z);
 	recovered(z, was_failing);
-	go_on(z, round_elects(z) ? ROUND_AGAIN_MS : delay_ms);
+	go_on(z, delay_ms);
 }
 
 void refresh_commit_failed(struct refresh *z, enum err e)
@@ -649,7 +651,7 @@ void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 	switch ((enum refresh_state)z->state) {
 	case REFRESH_QUEUED:
 	case REFRESH_ASKING:
-		if (z->lane <= LANE_NOTIFY) {
+		if (z->lane <= LANE_NOTIFY && !(round_elects(z) && z->notifier != UINT8_MAX)) {
 			note_later(z);
 			return; /* its turn comes no later, and it will see what was remembered */
 		}

@@ -60,9 +60,10 @@ enum {
 /* Marks. */
 enum {
 	ROUND_ELECTS = 1,   /* all are asked for their serials first; `lower` is who has the best */
-	ROUND_HEARD = 2,    /* and `last` has answered */
-	ROUND_COMPARES = 4, /* nothing is wanted; the content of `first` is compared with ours */
-	ZONE_DIFFERS = 8,   /* what was compared last was not the same */
+	ROUND_ELECTED = 2,  /* they were, whether or not that is over */
+	ROUND_HEARD = 4,    /* `last` has told its serial */
+	ROUND_COMPARES = 8, /* nothing is wanted; the content of `first` is compared with ours */
+	ZONE_DIFFERS = 16,  /* what was compared last was not the same */
 };
 
 /* In place of a primary to follow. */

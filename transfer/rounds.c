@@ -55,7 +55,7 @@ void round_init(struct refresh *z, unsigned count)
 	if (told && z->notifier < count) {
 		z->first = z->notifier;
 	} else if (refresh_policy(z)->newest && count > 1 && (z->wants & WANT_SERIAL) == 0) {
-		z->marks |= ROUND_ELECTS;
+		z->marks |= ROUND_ELECTS | ROUND_ELECTED;
 	} else if (z->last < count && !(z->last > 0 && dice(z, elapsed_s(z), ROUND_RETURN_S))) {
 		z->first = z->last;
 	}
@@ -66,7 +66,7 @@ void round_end(struct refresh *z)
 	if (round_compares(z)) {
 		refresh_engine(z)->comparing--;
 	}
-	z->marks &= (uint8_t) ~(ROUND_ELECTS | ROUND_HEARD | ROUND_COMPARES);
+	z->marks &= (uint8_t) ~(ROUND_ELECTS | ROUND_ELECTED | ROUND_HEARD | ROUND_COMPARES);
 }
 
 static void elect(struct refresh *z, struct serial serial)

@@ -27,7 +27,7 @@
 
 #define ROUND_RETURN_S  3600U /* on average, until the first primary is tried again */
 #define ROUND_AGAIN_MS  100U  /* to the next round of elections, after one that was cut short */
-#define COMPARISONS_MAX 64U   /* waiting or under way, of one shard */
+#define COMPARISONS_MAX 16U   /* waiting or under way, of one shard */
 #define ROUND_OF_NOBODY UINT8_MAX
 
 /* Readies the round: its first primary, and whether it elects. `count` primaries. */
@@ -81,6 +81,12 @@ enum err attempt_note_lower(const struct refresh *z, const struct addr *primary,
 static inline bool round_compares(const struct refresh *z)
 {
 	return (z->marks & ROUND_COMPARES) != 0;
+}
+
+/* What comes to be wanted meanwhile is of another round: some were asked before it was. */
+static inline bool round_takes_wants(const struct refresh *z)
+{
+	return (z->marks & ROUND_ELECTED) == 0 || ((z->marks & ROUND_ELECTS) != 0 && z->tried == 0);
 }
 
 static inline bool round_elects(const struct refresh *z)

@@ -251,6 +251,34 @@ TEST(rounds, a_notify_during_an_election_is_not_mixed_up_with_it)
 	}
 }
 
+/* A primary that was asked already has news: the election that goes on must not count as having looked. */
+TEST(rounds, a_notify_of_one_that_was_asked_is_not_swallowed_by_the_election)
+{
+	for (unsigned who = 0; who < 2; who++) {
+		struct world w;
+		struct transfer_notice notice = { .from = { .family = 4, .ip = { 9 } } };
+
+		world_init(&w, 46 + who, 3, false);
+		w.policy->newest = true;
+		world_start(&w);
+		world_run_until(&w, 1, 1);
+		script_fail(&w.primaries[1]->script, SCRIPT_SILENT, SCRIPT_SOA, 1);
+		transfer_zone_refresh(w.transfer, w.zone);
+		sim_run_for(w.sim, 100 * NS_PER_MS);
+		cr_expect(eq(uint, w.primaries[1]->script.asked[SCRIPT_SOA], 2));
+		w.primaries[0]->script.serial = 2;
+		if (who == 0) {
+			world_notify(&w, 0, false);
+		} else {
+			transfer_zone_notified(w.transfer, w.zone, &notice);
+			transfer_zone_notified(w.transfer, w.zone, &notice);
+		}
+		cr_expect(le(u64, world_run_until(&w, 2, 5),
+		             who == 0 ? 50 * NS_PER_MS : 5 * NS_PER_S));
+		world_fini(&w);
+	}
+}
+
 /* One that only answers over TCP is asked there, and the others all the same. */
 TEST(rounds, elects_without_datagrams)
 {
@@ -406,6 +434,81 @@ TEST(rounds, a_comparison_that_fails_changes_nothing)
 		cr_expect(eq(int, zone_timers(w.zone).failing_since_s, 0));
 		cr_expect(eq(int, zone_timers(w.zone).last_error, ERR_OK));
 		cr_expect(ge(uint, w.happened[EVENT_REFRESH_CURRENT], 9));
+		world_fini(&w);
+	}
+}
+
+/* ---- at random ---- */
+
+static void act(struct world *w, struct env_fake *dice, uint32_t *top)
+{
+	unsigned who = env_random_below(&dice->env, w->primary_count);
+	struct script_node *p = w->primaries[who];
+	struct transfer_notice stranger = { .from = { .family = 4, .ip = { 9 } },
+		                            .has_serial = env_random_below(&dice->env, 2) == 0,
+		                            .serial = { *top } };
+
+	switch (env_random_below(&dice->env, 10)) {
+	case 0:
+	case 1:
+		p->script.serial = ++*top;
+		break;
+	case 2:
+		p->script.serial = *top;
+		break;
+	case 3:
+	case 4:
+		world_notify(w, who, env_random_below(&dice->env, 2) == 0);
+		break;
+	case 5:
+		transfer_zone_notified(w->transfer, w->zone, &stranger);
+		break;
+	case 6:
+		transfer_zone_refresh(w->transfer, w->zone);
+		break;
+	case 7:
+		p->deaf_to_udp = !p->deaf_to_udp;
+		break;
+	case 8:
+		p->script.fault_arg = RCODE_SERVFAIL;
+		script_fail(&p->script,
+		            env_random_below(&dice->env, 2) == 0 ? SCRIPT_RCODE : SCRIPT_SILENT,
+		            1U << env_random_below(&dice->env, 3), 1 + who);
+		break;
+	default:
+		sim_run_for(w->sim, env_random_below(&dice->env, 2000) * NS_PER_S);
+	}
+	sim_run_for(w->sim, env_random_below(&dice->env, 3000) * NS_PER_MS / 1000);
+}
+
+/* Whatever they do, in whatever order: once all of them are well and agree, the zone is in step. */
+TEST(rounds, come_to_rest_after_anything)
+{
+	for (unsigned seed = 1; seed <= 60; seed++) {
+		struct world w;
+		struct env_fake dice;
+		uint32_t top = 1;
+
+		env_fake_init(&dice, seed);
+		world_init(&w, seed, 2 + seed % 2, seed % 3 == 0);
+		w.policy->newest = seed % 4 < 2;
+		w.policy->compare_s = seed % 5 == 0 ? 0 : 500;
+		world_start(&w);
+		for (unsigned i = 0; i < 150; i++) {
+			act(&w, &dice, &top);
+		}
+		for (unsigned i = 0; i < w.primary_count; i++) {
+			w.primaries[i]->deaf_to_udp = false;
+			w.primaries[i]->script.serial = top;
+			script_fail(&w.primaries[i]->script, SCRIPT_FINE, 0, 0);
+		}
+		if (world_serial(&w) != top) {
+			world_run_until(&w, top, 1100);
+		}
+		world_run_s(&w, 3000);
+		cr_expect(eq(int, world_state(&w), TRANSFER_ZONE_OK), "seed %u", seed);
+		cr_expect(eq(u64, counts_of(&w).compared_differ, 0), "seed %u", seed);
+		cr_expect(not(zone_timers(w.zone).notified), "seed %u", seed);
 		world_fini(&w);
 	}
 }
