@@ -195,6 +195,8 @@ static struct zone_policy *make_policy(const struct applied *a, const struct con
 		.max_expire_s = s->limits.max_expire_s,
 	};
 	make_guard(p, s);
+	p->newest = s->newest;
+	p->compare_s = s->compare_s;
 	return p;
 }
 
@@ -489,6 +491,9 @@ static enum err apply_locked(struct daemon *d, struct config *config, struct con
 	}
 	atomic_store(&d->events.level, (int)config->log_level);
 	atomic_store(&d->events.format, (int)config->log_format);
+	for (unsigned i = 0; i < d->shard_count; i++) {
+		shard_notify_rate(&d->shards[i], config);
+	}
 	*out = (struct control_reload){ 0 };
 	e = apply_zones(d, a, old, out);
 	if (e != ERR_OK) {

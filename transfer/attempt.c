@@ -2,7 +2,8 @@
  *
  * transfer/attempt.c — one attempt of a zone at one primary: a question, a transfer, a commit. */
 #include "transfer/guard_p.h"
-#include "transfer/refresh_p.h"
+#include "transfer/refresh_events_p.h"
+#include "transfer/rounds_p.h"
 
 #include <stdlib.h>
 
@@ -71,8 +72,8 @@ static bool is_kept(const struct refresh *z, struct serial serial)
 }
 
 /* The primary has a serial that is lower than ours; says which, and returns what that is. */
-static enum err note_lower(const struct refresh *z, const struct addr *primary,
-                           struct serial serial)
+enum err attempt_note_lower(const struct refresh *z, const struct addr *primary,
+                            struct serial serial)
 {
 	bool kept = is_kept(z, serial);
 
@@ -82,15 +83,19 @@ static enum err note_lower(const struct refresh *z, const struct addr *primary,
 
 static void on_serial(struct refresh *z, const struct addr *primary, struct serial serial)
 {
-	struct serial have = snapshot_source_serial(zone_have(refresh_zone(z)));
+	struct serial have;
 
+	if (round_heard(z, serial)) {
+		return;
+	}
+	have = snapshot_source_serial(zone_have(refresh_zone(z)));
 	if (serial_equal(serial, have)) {
 		refresh_no_news(z, primary);
 	} else if (serial_newer(serial, have)) {
 		z->method = REFRESH_BY_IXFR;
 		refresh_enqueue(z);
 	} else {
-		refresh_lower(z, note_lower(z, primary, serial));
+		refresh_lower(z, attempt_note_lower(z, primary, serial));
 	}
 }
 
@@ -123,7 +128,7 @@ static void on_soa(struct soa_query *query, struct soa_answer answer)
 	case SOA_TRUNCATED:
 	case SOA_SILENT:
 		/* IXFR over TCP answers the question as well. */
-		z->method = REFRESH_BY_IXFR;
+		z->method = zone_have(refresh_zone(z)) == NULL ? REFRESH_BY_AXFR : REFRESH_BY_IXFR;
 		refresh_enqueue(z);
 		break;
 	case SOA_FAILED:
@@ -145,7 +150,6 @@ static enum err ask(struct refresh *z)
 		                             .key = refresh_primary(z)->key,
 		                             .done = on_soa };
 
-	assert(zone_have(refresh_zone(z)) != NULL);
 	z->query = mem_zero(1, sizeof(*z->query));
 	z->query->owner = z;
 	z->query->sent_ns = io_now_ns(refresh_engine(z)->io);
@@ -290,7 +294,7 @@ static void pull_failed(struct refresh *z, enum err e)
 		refresh_event_fallback(z, &primary, e);
 	} else if (e == ERR_SERIAL_OLD) {
 		lower = true;
-		e = note_lower(z, &primary, session_serial(s));
+		e = attempt_note_lower(z, &primary, session_serial(s));
 	} else {
 		refresh_event_pull_failed(z, s, e);
 		transfer_count(&refresh_engine(z)->counts.transfers_failed, 1);
@@ -397,6 +401,14 @@ static void pull_done(struct refresh *z)
 
 	p->snap = session_take_snapshot(&p->session);
 	window_judged(&z->primary->windows[JOB_PULL], false, io_now_ns(p->io));
+	if (round_compares(z)) {
+		struct snapshot *snap = p->snap;
+
+		p->snap = NULL;
+		attempt_end(z);
+		round_compared(z, snap);
+		return;
+	}
 	c = case_of(z);
 	if (guard_wants_zonemd(&c)) {
 		p->check = zonemd_check_new(p->snap);
@@ -443,7 +455,8 @@ static void pull(struct refresh *z)
 		.pool = refresh_engine(z)->options.pool,
 		.have = zone_have(refresh_zone(z)),
 		.kind = z->method == REFRESH_BY_IXFR ? SESSION_IXFR : SESSION_AXFR,
-		.force = (z->serves & (WANT_WHOLE | WANT_REFETCH | WANT_LOWER)) != 0,
+		.force = (z->serves & (WANT_WHOLE | WANT_REFETCH | WANT_LOWER)) != 0 ||
+		         round_compares(z),
 		.allow_no_ns = refresh_policy(z)->guard.no_ns == GUARD_HOLD,
 		.key = refresh_primary(z)->key,
 		.limits = &refresh_policy(z)->limits,
@@ -487,8 +500,10 @@ void refresh_run(struct refresh *z)
 	enum err e;
 
 	assert(z->state == REFRESH_QUEUED && link_alone(&z->link));
-	z->serves |= z->wants;
-	z->wants = 0;
+	if (round_takes_wants(z)) {
+		z->serves |= z->wants;
+		z->wants = 0;
+	}
 	if (!admitted(z)) {
 		spare(z);
 	} else if (z->method != REFRESH_BY_SOA) {

@@ -38,6 +38,7 @@ struct zone_policy *zone_policy_new(void)
 	p->limits = limits_default;
 	p->guard = guard_default;
 	p->history = history_default;
+	p->compare_s = 24 * 3600;
 	return p;
 }
 
@@ -180,7 +181,8 @@ bool zone_policy_equal(const struct zone_policy *a, const struct zone_policy *b)
 	       access_equal(a->allow_transfer, b->allow_transfer, a->allow_transfer_count) &&
 	       targets_equal(a->notify, b->notify, a->notify_count) &&
 	       limits_equal(&a->limits, &b->limits) && guards_equal(&a->guard, &b->guard) &&
-	       histories_equal(&a->history, &b->history);
+	       histories_equal(&a->history, &b->history) && a->newest == b->newest &&
+	       a->compare_s == b->compare_s;
 }
 
 /* Where a key is named, the message was signed with that very key. */

@@ -87,6 +87,8 @@ struct zone_policy {
 	size_t notify_count;
 	struct policy_limits limits;
 	struct policy_guard guard;
+	bool newest;                   /* primary-policy: newest; default: ordered */
+	uint32_t compare_s;            /* compare-primaries; 0: never; default 1 d */
 	struct version_limits history; /* default 20 versions, 7 days, the zone's own size */
 };
 

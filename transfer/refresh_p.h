@@ -58,6 +58,19 @@ enum {
 	WANT_LOWER = 32,   /* AXFR of the primary whose serial is lower; of a round only */
 };
 
+/* A NOTIFY that is not satisfied after so long is noted in the store. Most are satisfied sooner, and
+ * cost no write of their own. */
+#define REFRESH_NOTE_MS 200
+
+/* Marks. */
+enum {
+	ROUND_ELECTS = 1,   /* all are asked for their serials first; `lower` is who has the best */
+	ROUND_ELECTED = 2,  /* they were, whether or not that is over */
+	ROUND_HEARD = 4,    /* `last` has told its serial */
+	ROUND_COMPARES = 8, /* nothing is wanted; the content of `first` is compared with ours */
+	ZONE_DIFFERS = 16,  /* what was compared last was not the same */
+};
+
 /* In place of a primary to follow. */
 enum {
 	LOWER_NONE = UINT8_MAX,       /* there is none yet */
@@ -75,7 +88,10 @@ struct refresh {
 		struct pull *pull;           /* PULLING, COMMITTING */
 	};
 	struct due_item due;
-	struct serial notified;
+	union {
+		struct serial notified;
+		struct serial best; /* the newest that was heard of, in a round that elects */
+	};
 	uint8_t state;
 	uint8_t lane;
 	uint8_t method;
@@ -89,6 +105,8 @@ struct refresh {
 	uint8_t error;    /* enum err of the last failed attempt of the round */
 	uint8_t error_at; /* and its primary */
 	uint8_t lower;    /* primary whose serial was lower than ours in this round; LOWER_... */
+	uint8_t marks;    /* ROUND_..., ZONE_... */
+	uint8_t differs;  /* primary with the same serial and other content, by ZONE_DIFFERS */
 };
 
 static_assert(sizeof(struct refresh) <= 48, "a million of them, and 16 octets each in the heap");
@@ -119,6 +137,9 @@ void refresh_drop(struct refresh *z);
 /* Takes up something wanted (a set); remembered if it cannot begin now. */
 void refresh_want(struct refresh *z, uint8_t wants);
 void refresh_notified(struct refresh *z, const struct transfer_notice *n);
+
+/* Notes what a NOTIFY told and nothing satisfied yet, if it is not noted. */
+void refresh_settle(struct refresh *z);
 
 /* The policy changed; `refetch`: so did the primaries, and what runs with the old ones ends. */
 void refresh_policy_changed(struct refresh *z, bool refetch);
@@ -171,21 +192,3 @@ void refresh_release(struct refresh *z);
 
 /* Drops a commit that the store does not have yet; false if it has it. */
 MUST_USE bool attempt_uncommit(struct refresh *z);
-
-/* ---- what the log is told (refresh_events.c) ---- */
-
-void refresh_event_started(const struct refresh *z, const struct session *s);
-void refresh_event_done(const struct refresh *z, const struct pull *p);
-void refresh_event_pull_failed(const struct refresh *z, const struct session *s, enum err e);
-void refresh_event_fallback(const struct refresh *z, const struct addr *primary, enum err e);
-void refresh_event_failed(const struct refresh *z, const struct addr *primary, enum err e);
-void refresh_event_current(const struct refresh *z, const struct addr *primary,
-                           struct serial serial);
-/* `kind` is one of the events about a serial that is lower than ours. */
-void refresh_event_lower(const struct refresh *z, enum event_kind kind, const struct addr *primary,
-                         struct serial serial);
-void refresh_event_known(const struct refresh *z, struct serial serial, struct serial kept);
-void refresh_event_passed(const struct refresh *z, struct serial serial, enum hold_reason why);
-void refresh_event_held(const struct refresh *z);
-void refresh_event_expired(const struct refresh *z, struct serial serial);
-void refresh_event_recovered(const struct refresh *z);

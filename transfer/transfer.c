@@ -77,6 +77,19 @@ void transfer_free(struct transfer *t)
 	free(t);
 }
 
+void transfer_settle(struct transfer *t)
+{
+	uint64_t until = io_now_ns(t->io) + REFRESH_NOTE_MS * NS_PER_MS + (1ULL << DUE_TICK_BITS);
+	struct due_item *item;
+	uint64_t at_ns;
+
+	/* Those whose intents are not noted are due by then, to be noted. */
+	while ((item = due_first(&t->due, &at_ns)) != NULL && at_ns <= until) {
+		refresh_settle(container_of(item, struct refresh, due));
+		due_set(&t->due, item, DUE_NEVER);
+	}
+}
+
 /* ---- turns ---- */
 
 static bool pump_one(struct transfer *t)
@@ -279,6 +292,11 @@ void transfer_on_publish(struct transfer *t, struct publish_event event)
 	}
 }
 
+void transfer_notify_rate(struct transfer *t, uint32_t per_second)
+{
+	atomic_store_explicit(&t->notifier.rate, per_second, memory_order_relaxed);
+}
+
 static uint64_t load(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
@@ -294,5 +312,10 @@ void transfer_counts(const struct transfer *t, struct transfer_counts *out)
 		.soa_queries = load(&t->counts.soa_queries),
 		.notifies_in = load(&t->counts.notifies_in),
 		.notifies_out = load(&t->counts.notifies_out),
+		.notifies_owed = load(&t->counts.notifies_owed),
+		.notifies_dropped = load(&t->counts.notifies_dropped),
+		.compared = load(&t->counts.compared),
+		.compared_differ = load(&t->counts.compared_differ),
+		.notify_silent = load(&t->counts.notify_silent),
 	};
 }

@@ -24,6 +24,11 @@ struct transfer_counters {
 	_Atomic uint64_t soa_queries;
 	_Atomic uint64_t notifies_in;
 	_Atomic uint64_t notifies_out;
+	_Atomic uint64_t notifies_owed;
+	_Atomic uint64_t notifies_dropped;
+	_Atomic uint64_t notify_silent;
+	_Atomic uint64_t compared;
+	_Atomic uint64_t compared_differ;
 	_Atomic uint64_t sessions;
 };
 
@@ -39,6 +44,7 @@ struct transfer {
 	struct io_timer pump_timer;
 	bool stopping;
 	unsigned committing;
+	unsigned comparing; /* zones whose primaries are being compared */
 	struct transfer_counters counts;
 	struct rr_scratch scratch; /* of whoever reads a record or an SOA, for that call */
 };
