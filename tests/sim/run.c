@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tests/sim/run.c — one run from one seed. */
+#include "tests/sim/run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "zonestore/check.h"
+
+#define STORM_MIN_S     150
+#define STORM_MORE_S    300
+#define STEP_MS         200 /* between looks at what is in step */
+#define PROBE_S         60  /* within which a primary that is back is noticed */
+#define NEWS_S          30  /* within which an announced change is served, all being well */
+#define NEWS_ROUNDS     3
+#define CONNECT_S       10
+#define PRIMARIES_TRIED 3
+#define MAX_RETRY_S     30
+
+uint32_t run_dice(struct run *r, uint32_t below)
+{
+	return truth_dice(&r->truth, below);
+}
+
+static uint64_t now_ns(const struct run *r)
+{
+	return env_mono_ns(sim_env(r->sim));
+}
+
+const char *plant_print(enum plant plant)
+{
+	static const char *const names[PLANTS] = { "none", "foreign", "early", "back",
+		                                   "leak", "stuck",   "heap" };
+
+	assert(plant < PLANTS);
+	return names[plant];
+}
+
+/* ---- hooks of the node ---- */
+
+/* The last node that was written is lost: what refers to it would not survive. */
+static void lose_node(struct memory_disk *disk)
+{
+	struct memory_record node, last = { 0 };
+
+	for (size_t i = 0; memory_disk_node(disk, i, &node); i++) {
+		last = node;
+	}
+	if (last.at != NULL) {
+		memory_disk_lose_node(disk, last.key);
+	}
+}
+
+static void on_turn(void *self)
+{
+	struct run *r = self;
+
+	if (r->plant == PLANT_EARLY && r->judge.turns % 512 == 511) {
+		lose_node(r->node.disk);
+	}
+	judge_turn(&r->judge);
+}
+
+static void on_publish(void *self, struct publish_event event)
+{
+	struct run *r = self;
+	int zone = truth_zone_of(&r->truth, zone_apex(event.zone));
+
+	judge_published(&r->judge, (unsigned)zone, event.snap);
+}
+
+static void on_event(void *self, enum event_kind kind, const struct event_field *fields,
+                     size_t count)
+{
+	struct run *r = self;
+	uint8_t octet = (uint8_t)kind;
+
+	(void)fields;
+	(void)count;
+	r->judge.trace = hash_bytes(r->judge.trace, bytes_of(&octet, 1));
+}
+
+static void on_line(void *self, const char *line, size_t len)
+{
+	struct run *r = self;
+
+	if (r->judge.verbose) {
+		printf("%12.6f %.*s", (double)now_ns(r) / (double)NS_PER_S, (int)len, line);
+	}
+}
+
+static void on_notify(void *self, int zone, uint32_t serial)
+{
+	struct run *r = self;
+
+	judge_told(&r->judge, zone, serial);
+}
+
+/* ---- policies ---- */
+
+static void policy_primaries(struct run *r, struct zone_policy *p)
+{
+	unsigned order[PRIMARIES_MAX];
+	unsigned most = r->primary_count < PRIMARIES_TRIED ? r->primary_count : PRIMARIES_TRIED;
+
+	for (unsigned i = 0; i < r->primary_count; i++) {
+		unsigned at = run_dice(r, i + 1);
+
+		order[i] = order[at];
+		order[at] = i;
+	}
+	p->primary_count = 1 + run_dice(r, most);
+	p->primaries = mem_zero(p->primary_count, sizeof(*p->primaries));
+	for (size_t i = 0; i < p->primary_count; i++) {
+		struct tsig_key *key = r->primaries[order[i]]->script.key;
+
+		p->primaries[i].addr = r->primaries[order[i]]->at;
+		p->primaries[i].key = key == NULL ? NULL : tsig_key_ref(key);
+		snprintf(p->primaries[i].name, sizeof(p->primaries[i].name), "p%u", order[i]);
+	}
+}
+
+struct zone_policy *run_policy(struct run *r)
+{
+	struct zone_policy *p = zone_policy_new();
+
+	policy_primaries(r, p);
+	p->limits.min_refresh_s = 5;
+	p->limits.min_retry_s = 2;
+	p->limits.max_retry_s = MAX_RETRY_S;
+	p->limits.min_expire_s = 60;
+	p->limits.idle_time_s = 4 + run_dice(r, 12);
+	p->limits.transfer_time_s = 60 + run_dice(r, 200);
+	p->guard.follow_lower = run_dice(r, 4) == 0;
+	p->history.count = run_dice(r, 6);
+	if (run_dice(r, 3) == 0) {
+		p->notify_count = 1;
+		p->notify = mem_zero(1, sizeof(*p->notify));
+		p->notify[0].addr = r->primaries[run_dice(r, r->primary_count)]->at;
+	}
+	return p;
+}
+
+struct primary_peer *run_primary_of(struct run *r, const struct zone_policy *policy, size_t place)
+{
+	return r->primaries[policy->primaries[place].addr.ip[3] - 1];
+}
+
+/* ---- the node ---- */
+
+void run_node_down(struct run *r, bool crash, uint32_t down_ms)
+{
+	struct pool_stats left;
+
+	judge_note(&r->judge, "the node %s for %u ms", crash ? "crashes" : "stops", down_ms);
+	judge_ending(&r->judge);
+	if (crash) {
+		secondary_crash(&r->node, run_dice(r, 3) == 0 ? run_dice(r, 12) : 0, &left);
+	} else {
+		secondary_stop(&r->node, &left);
+	}
+	judge_ended(&r->judge, &left);
+	r->crashes += crash;
+	r->restart_ns = now_ns(r) + down_ms * NS_PER_MS;
+}
+
+void run_node_up(struct run *r)
+{
+	judge_note(&r->judge, "the node begins");
+	secondary_start(&r->node);
+	judge_started(&r->judge);
+}
+
+void run_zone_add(struct run *r, unsigned zone)
+{
+	struct zone_policy *policy = run_policy(r);
+
+	judge_note(&r->judge, "%s is added", r->truth.zones[zone].text);
+	judge_forget(&r->judge, zone);
+	secondary_add(&r->node, zone, policy);
+	zone_policy_unref(policy);
+}
+
+void run_notify(struct run *r, unsigned primary, unsigned zone, const uint32_t *serial)
+{
+	if (r->primaries[primary]->up) {
+		primary_peer_notify(r->primaries[primary], zone, &r->node.at, serial);
+	}
+}
+
+/* ---- beginning and end ---- */
+
+static void primaries_begin(struct run *r)
+{
+	char text[300];
+
+	r->key = script_key("k", "a secret of the simulator");
+	r->primary_count = 1 + run_dice(r, PRIMARIES_MAX);
+	for (unsigned i = 0; i < r->primary_count; i++) {
+		struct primary_peer *p =
+			primary_peer_new(r->sim, &r->truth, i, run_dice(r, 3) == 0 ? NULL : r->key);
+
+		p->on_notify = on_notify;
+		p->on_notify_self = r;
+		r->primaries[i] = p;
+		primary_peer_print(p, text, sizeof(text));
+		judge_note(&r->judge, "p%u: %s", i, text);
+		for (unsigned z = 0; z < r->truth.zone_count; z++) {
+			primary_peer_hold(p, z, 0);
+		}
+	}
+}
+
+static void begin(struct run *r, const struct run_options *options)
+{
+	struct secondary_options node = { .truth = &r->truth };
+	uint64_t seed = options->seed;
+
+	judge_init(&r->judge, seed);
+	r->plant = options->plant;
+	r->sim = sim_new(seed);
+	truth_init(&r->truth, seed + 1, 10 + (unsigned)(seed * 7 % (TRUTH_ZONES_MAX - 9)));
+	r->judge.sim = r->sim;
+	r->judge.truth = &r->truth;
+	r->judge.node = &r->node;
+	r->judge.verbose = options->verbose;
+	primaries_begin(r);
+	node.sim = r->sim;
+	node.key = r->key;
+	node.hooks = (struct secondary_hooks){ r, on_turn, on_publish, on_event, on_line };
+	node.level = options->verbose ? LEVEL_DEBUG : LEVEL_ERROR;
+	secondary_init(&r->node, &node);
+	for (unsigned z = 0; z < r->truth.zone_count; z++) {
+		run_zone_add(r, z);
+	}
+	run_node_up(r);
+	r->primaries[0]->foreign = r->plant == PLANT_FOREIGN;
+}
+
+struct told {
+	char first[CHECK_LINE_MAX];
+};
+
+static bool tell(void *self, const char *line)
+{
+	struct told *told = self;
+
+	if (line != NULL && told->first[0] == '\0') {
+		snprintf(told->first, sizeof(told->first), "%s", line);
+	}
+	return true;
+}
+
+static void check_disk(struct run *r)
+{
+	struct told told = { "" };
+	struct check_sink sink = { .tell = tell, .self = &told, .env = sim_env(r->sim) };
+	struct journal *j = journal_memory_new(r->node.disk);
+
+	if (check_journal(j, &sink) != ERR_OK) {
+		judge_fail(&r->judge, -1, "the journal is damaged: %s", told.first);
+	}
+	j->ops->free(j);
+}
+
+static void no_sockets(struct run *r)
+{
+	size_t open;
+
+	sim_run_for(r->sim, NS_PER_S); /* what is in flight ends */
+	open = sim_sockets(r->node.io);
+	if (open > 0) {
+		judge_fail(&r->judge, -1, "%zu sockets outlive the engine", open);
+	}
+}
+
+static void leak(struct run *r)
+{
+	for (unsigned z = 0; z < r->truth.zone_count && r->plant == PLANT_LEAK; z++) {
+		const struct snapshot *snap = zone_borrow(r->node.zones[z].zone);
+
+		if (snap != NULL) {
+			snapshot_ref(snap);
+			return;
+		}
+	}
+}
+
+static void end(struct run *r)
+{
+	leak(r);
+	run_node_down(r, false, 0);
+	no_sockets(r);
+	run_node_up(r); /* all that was served is there */
+	run_node_down(r, true, 0);
+	no_sockets(r);
+	check_disk(r);
+	for (unsigned i = 0; i < r->primary_count; i++) {
+		primary_peer_down(r->primaries[i]);
+	}
+	sim_run_for(r->sim, NS_PER_S);
+	r->judge.trace ^= sim_trace(r->sim);
+	sim_free(r->sim);
+	secondary_fini(&r->node);
+	for (unsigned i = 0; i < r->primary_count; i++) {
+		primary_peer_free(r->primaries[i]);
+	}
+	tsig_key_unref(r->key);
+	truth_fini(&r->truth);
+}
+
+/* ---- in step ---- */
+
+/* Within which a zone is in step once all is well: what runs ends in vain at each primary, the zone
+ * waits for its refresh or retry, and fails once more. */
+static uint64_t deadline_s(const struct run *r, unsigned zone)
+{
+	const struct zone_policy *p = r->node.zones[zone].policy;
+
+	return r->truth.zones[zone].refresh_s + 2 * MAX_RETRY_S + PROBE_S +
+	       2 * PRIMARIES_TRIED * (p->limits.idle_time_s + CONNECT_S);
+}
+
+static void fail_late(struct run *r, unsigned zone, uint64_t since_ns, const char *what)
+{
+	const struct truth_version *v = &r->truth.zones[zone].versions[r->heads[zone]];
+	const struct secondary_zone *z = &r->node.zones[zone];
+	const struct snapshot *served = zone_borrow(z->zone), *have = zone_have(z->zone);
+	struct transfer_zone_report report;
+	struct zone_timers timers = zone_timers(z->zone);
+
+	transfer_zone_report(r->node.transfer, z->zone, &report);
+	judge_fail(&r->judge, (int)zone,
+	           "is not in step %" PRIu64 " s after %s: primaries have serial %u, it has %u, "
+	           "serves %u (state %d%s, refresh in %lld s, failing for %lld s: %s)",
+	           (uint64_t)((now_ns(r) - since_ns) / NS_PER_S), what, v->serial,
+	           have == NULL ? 0 : snapshot_source_serial(have).n,
+	           served == NULL ? 0 : snapshot_serial(served).n, (int)report.state,
+	           report.busy ? ", busy" : "",
+	           (long long)(timers.refresh_at_s - env_wall_s(sim_env(r->sim))),
+	           timers.failing_since_s == 0
+	                   ? 0LL
+	                   : (long long)(env_wall_s(sim_env(r->sim)) - timers.failing_since_s),
+	           err_text(timers.last_error));
+}
+
+/* Waits until all zones are in step; each has its deadline (0: its own). Returns the seconds. */
+static uint64_t wait_current(struct run *r, uint64_t limit_s, const char *what)
+{
+	uint64_t since = now_ns(r);
+	unsigned behind;
+
+	do {
+		sim_run_for(r->sim, STEP_MS * NS_PER_MS);
+		behind = 0;
+		for (unsigned z = 0; z < r->truth.zone_count; z++) {
+			uint64_t s = limit_s != 0 ? limit_s : deadline_s(r, z);
+
+			if (judge_current(&r->judge, z, r->heads[z])) {
+				continue;
+			}
+			behind++;
+			if (now_ns(r) - since > s * NS_PER_S) {
+				fail_late(r, z, since, what);
+			}
+		}
+	} while (behind > 0);
+	return (now_ns(r) - since) / NS_PER_S;
+}
+
+/* Every primary gets the same version, which is above all that there were; or, where the policy
+ * follows and nothing keeps the zone, below. */
+static void settle(struct run *r, unsigned zone)
+{
+	const struct secondary_zone *z = &r->node.zones[zone];
+	bool lower = z->policy->guard.follow_lower && !zone_pinned(z->zone) && run_dice(r, 3) == 0;
+
+	r->heads[zone] =
+		truth_make(&r->truth, zone, r->heads[zone], lower ? TRUTH_LOWER : TRUTH_ABOVE);
+	for (unsigned i = 0; i < r->primary_count; i++) {
+		primary_peer_hold(r->primaries[i], zone, r->heads[zone]);
+	}
+	judge_note(&r->judge, "%s settles at serial %u", r->truth.zones[zone].text,
+	           r->truth.zones[zone].versions[r->heads[zone]].serial);
+	if (!lower && run_dice(r, 3) == 0) {
+		unsigned i = run_dice(r, r->primary_count);
+
+		run_notify(r, i, zone, NULL);
+	}
+}
+
+static void zones_run(struct run *r)
+{
+	struct secondary *s = &r->node;
+
+	for (unsigned z = 0; z < r->truth.zone_count; z++) {
+		while (s->zones[z].life == ZONE_STOPPING) {
+			sim_run_for(r->sim, NS_PER_MS);
+		}
+		if (s->zones[z].life == ZONE_STOPPED) {
+			secondary_zone_go(s, z);
+		} else if (s->zones[z].life == ZONE_ABSENT) {
+			run_zone_add(r, z);
+		}
+	}
+}
+
+static void calm(struct run *r)
+{
+	storm_end(r);
+	zones_run(r);
+	for (unsigned z = 0; z < r->truth.zone_count; z++) {
+		settle(r, z);
+	}
+	if (r->plant == PLANT_STUCK) {
+		const struct zone_policy *p = r->node.zones[0].policy;
+
+		for (size_t i = 0; i < p->primary_count; i++) {
+			sim_cut(r->sim, &p->primaries[i].addr, &r->node.at, true);
+		}
+	}
+	r->calm_s = wait_current(r, 0, "the faults stopped");
+	judge_note(&r->judge, "all is in step after %" PRIu64 " s", r->calm_s);
+}
+
+/* A change that is announced is served soon, and not at the next refresh. */
+static void news(struct run *r)
+{
+	for (unsigned round = 0; round < NEWS_ROUNDS; round++) {
+		for (unsigned z = round; z < r->truth.zone_count; z += NEWS_ROUNDS) {
+			const struct zone_policy *policy = r->node.zones[z].policy;
+			size_t place = run_dice(r, (uint32_t)policy->primary_count);
+			struct primary_peer *p = run_primary_of(r, policy, place);
+			const struct truth_version *v;
+
+			r->heads[z] = truth_make(&r->truth, z, r->heads[z], TRUTH_ABOVE);
+			v = &r->truth.zones[z].versions[r->heads[z]];
+			for (unsigned i = 0; i < r->primary_count; i++) {
+				primary_peer_hold(r->primaries[i], z, r->heads[z]);
+			}
+			run_notify(r, p->index, z, run_dice(r, 2) == 0 ? NULL : &v->serial);
+		}
+		wait_current(r, NEWS_S, "an announced change");
+	}
+}
+
+static void result(const struct run *r, struct run_result *out)
+{
+	*out = (struct run_result){ .zones = r->truth.zone_count,
+		                    .primaries = r->primary_count,
+		                    .turns = r->judge.turns,
+		                    .visible = r->judge.visible,
+		                    .audits = r->judge.audits,
+		                    .crashes = r->crashes,
+		                    .calm_s = r->calm_s,
+		                    .virtual_s = (double)now_ns(r) / (double)NS_PER_S };
+	for (unsigned i = 0; i < r->primary_count; i++) {
+		out->answers += r->primaries[i]->answers;
+		out->faults += r->primaries[i]->faults;
+	}
+}
+
+void run_seed(const struct run_options *options, struct run_result *out)
+{
+	struct run *r = mem_zero(1, sizeof(*r));
+	char again[64] = "";
+
+	begin(r, options);
+	if (options->plant != PLANT_NONE) {
+		snprintf(again, sizeof(again), " --plant %s", plant_print(options->plant));
+	}
+	r->judge.again = again;
+	storm_run(r, STORM_MIN_S + run_dice(r, STORM_MORE_S));
+	calm(r);
+	news(r);
+	result(r, out);
+	end(r);
+	out->trace = r->judge.trace;
+	if (options->plant == PLANT_HEAP) {
+		(void)!mem_new(100);
+	}
+	free(r);
+}
