@@ -109,6 +109,14 @@ static void check_content(struct judge *j, unsigned zone, const struct snapshot 
 	}
 }
 
+/* What the primary sent last has a lower serial than what is served under a primary's: that was
+ * allowed when it came, or was what a rollback asked for. It may be served some time. */
+static bool lower_waits(const struct judge_zone *jz)
+{
+	return jz->had && jz->last.serial == jz->last.source &&
+	       newer(jz->last.serial, jz->have_before);
+}
+
 static bool may_go_back(const struct judge *j, unsigned zone)
 {
 	const struct judge_zone *jz = &j->zones[zone];
@@ -119,7 +127,7 @@ static bool may_go_back(const struct judge *j, unsigned zone)
 
 static void check_serial(struct judge *j, unsigned zone, const struct seen *now)
 {
-	struct judge_zone *jz = &j->zones[zone];
+	const struct judge_zone *jz = &j->zones[zone];
 
 	if (!jz->seen || newer(now->serial, jz->last.serial) || seen_same(now, &jz->last)) {
 		return;
@@ -127,11 +135,29 @@ static void check_serial(struct judge *j, unsigned zone, const struct seen *now)
 	if (now->serial == jz->last.serial && id_equal(&now->root, &jz->last.root)) {
 		return; /* the same again, under the primary's serial */
 	}
-	if (!may_go_back(j, zone)) {
+	if (!lower_waits(jz) && !may_go_back(j, zone)) {
 		judge_fail(j, (int)zone, "serial went from %u (the primary's %u) to %u (%u)",
 		           jz->last.serial, jz->last.source, now->serial, now->source);
 	}
-	jz->may_go_back = false;
+}
+
+/* The same for what the primary sent last, which may not be served yet. */
+static void check_have(struct judge *j, unsigned zone, const struct snapshot *have)
+{
+	struct judge_zone *jz = &j->zones[zone];
+	uint32_t serial = snapshot_source_serial(have).n;
+
+	if (have == jz->have && serial == jz->have_serial) {
+		return;
+	}
+	check_content(j, zone, have);
+	if (jz->had && newer(jz->have_serial, serial) && !may_go_back(j, zone)) {
+		judge_fail(j, (int)zone, "serial of the primary went from %u to %u",
+		           jz->have_serial, serial);
+	}
+	jz->had = true;
+	jz->have = have;
+	jz->have_serial = serial;
 }
 
 /* Looks at what a crash would leave, by way of a copy of the disk. */
@@ -201,7 +227,7 @@ static void check_timers(struct judge *j, unsigned zone)
 	}
 	transfer_zone_report(j->node->transfer, z->zone, &report);
 	if (!report.busy && report.state == TRANSFER_ZONE_OK) {
-		jz->may_go_back = false; /* it was done, and changed nothing */
+		jz->may_go_back = false; /* all that was asked for is done */
 	}
 }
 
@@ -209,15 +235,20 @@ static void check_zone(struct judge *j, unsigned zone)
 {
 	const struct secondary_zone *z = &j->node->zones[zone];
 	struct judge_zone *jz = &j->zones[zone];
-	const struct snapshot *snap;
+	const struct snapshot *snap, *have;
 
 	if (z->life == ZONE_ABSENT) {
 		judge_forget(j, zone);
 		return;
 	}
 	snap = zone_borrow(z->zone);
+	have = zone_have(z->zone);
+	jz->have_before = jz->have_serial;
 	if (zone_expired(z->zone)) {
 		jz->was_expired = true;
+	}
+	if (have != NULL) {
+		check_have(j, zone, have);
 	}
 	if (snap == NULL && jz->snap != NULL && !zone_expired(z->zone)) {
 		judge_fail(j, (int)zone, "is not served any more, and has not expired");
@@ -280,6 +311,8 @@ void judge_started(struct judge *j)
 			continue;
 		}
 		now = seen_of(snap);
+		jz->have = NULL;
+		check_have(j, i, zone_have(z->zone));
 		check_content(j, i, snap);
 		check_serial(j, i, &now);
 		remember(j, i, &now);

@@ -4,7 +4,8 @@
  *
  *	- What is served is a version that the primary it came from really had: its content, not its
  *	  serial alone.
- *	- Serials do not go back, unless somebody said that they may.
+ *	- Serials do not go back, those of the primary nor those that are served, unless somebody said
+ *	  that they may.
  *	- What is visible is durable: what a crash leaves is what was visible or something newer.
  *	- Nothing is served after it expired.
  *	- Nothing goes round without end.
@@ -31,9 +32,13 @@ struct judge_zone {
 	const struct snapshot *snap; /* borrowed at the end of the last turn */
 	bool seen;                   /* a version has been visible since the zone was added */
 	struct seen last;
-	bool may_go_back; /* somebody said so, and it has not happened yet */
+	bool may_go_back; /* somebody said so, and something is still under way */
 	uint64_t said_ns;
-	bool was_expired; /* since a version was last served */
+	bool was_expired;            /* since a version was last served */
+	const struct snapshot *have; /* what the primary sent last, served or kept aside */
+	bool had;
+	uint32_t have_serial; /* the primary's */
+	uint32_t have_before; /* a turn ago */
 };
 
 /* The last serials that a zone was served with, if only for a part of a turn. */
@@ -89,7 +94,7 @@ void judge_started(struct judge *j);
 void judge_ending(struct judge *j);
 void judge_ended(struct judge *j, const struct pool_stats *left);
 
-/* Serials of a zone may go back once. */
+/* Serials of a zone may go back until all that was asked for is done. */
 void judge_allow(struct judge *j, unsigned zone);
 
 /* The zone was removed. */

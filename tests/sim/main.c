@@ -2,6 +2,7 @@
  *
  * tests/sim/main.c — runs seeds of the simulator: one, many, or as many as there is time for. */
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static const char usage[] =
 	"  --trace        a line for each seed, with a sum over all that happened\n"
 	"  --twice        each seed twice: both must be the same\n"
 	"  --plant NAME   plants a fault, which must be found: foreign, early, back, leak, stuck, "
-        "heap\n"
+	"heap\n"
 	"A violation is printed with its seed, and the exit status is 1.\n";
 
 struct plan {
@@ -284,6 +285,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	watch_death();
+	/* Runs take and give back the same again and again: the system need not hear of it. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 26);
+	mallopt(M_TRIM_THRESHOLD, 1 << 28);
 	if (plan.count == 1) {
 		printf("seed %" PRIu64 "\n", plan.first);
 	} else if (plan.count == 0) {
