@@ -121,8 +121,8 @@ static bool may_go_back(const struct judge *j, unsigned zone)
 {
 	const struct judge_zone *jz = &j->zones[zone];
 
-	return jz->may_go_back || jz->was_expired ||
-	       j->node->zones[zone].policy->guard.follow_lower;
+	return !jz->steady && (jz->may_go_back || jz->was_expired ||
+	                       j->node->zones[zone].policy->guard.follow_lower);
 }
 
 static void check_serial(struct judge *j, unsigned zone, const struct seen *now)
@@ -382,17 +382,20 @@ bool judge_current(struct judge *j, unsigned zone, int version)
 {
 	const struct secondary_zone *z = &j->node->zones[zone];
 	const struct truth_version *v = &j->truth->zones[zone].versions[version];
-	const struct snapshot *have, *served;
+	const struct snapshot *have;
 	struct transfer_zone_report report;
 	struct seen seen;
+	bool kept;
 
 	if (!j->node->up || z->life != ZONE_RUNNING) {
 		return false;
 	}
 	have = zone_have(z->zone);
+	kept = zone_pinned(z->zone) || zone_hold(z->zone) != HOLD_NONE;
 	transfer_zone_report(j->node->transfer, z->zone, &report);
-	if (have == NULL ||
-	    (report.state != TRANSFER_ZONE_OK && report.state != TRANSFER_ZONE_REFRESHING)) {
+	if (have == NULL || report.state == TRANSFER_ZONE_FAILING ||
+	    report.state == TRANSFER_ZONE_EXPIRED ||
+	    (report.state == TRANSFER_ZONE_NEW && !kept)) {
 		return false; /* others do not know yet that it is */
 	}
 	seen = seen_of(have);
@@ -400,8 +403,7 @@ bool judge_current(struct judge *j, unsigned zone, int version)
 	    !id_equal(&seen.root, truth_root(j->truth, zone, version))) {
 		return false;
 	}
-	served = zone_borrow(z->zone);
-	return zone_pinned(z->zone) || zone_hold(z->zone) != HOLD_NONE || served == have;
+	return kept || zone_borrow(z->zone) == have;
 }
 
 void judge_told(struct judge *j, int zone, uint32_t serial)

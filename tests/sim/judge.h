@@ -34,6 +34,7 @@ struct judge_zone {
 	struct seen last;
 	bool may_go_back; /* somebody said so, and something is still under way */
 	uint64_t said_ns;
+	bool steady;                 /* nothing may go back now, whatever the policy */
 	bool was_expired;            /* since a version was last served */
 	const struct snapshot *have; /* what the primary sent last, served or kept aside */
 	bool had;

@@ -94,7 +94,7 @@ static void put_foreign(const struct primary_peer *p, struct script_sink *sink)
 		         .ttl = 300,
 		         .rdata = { text, sizeof(text) - 1 } };
 
-	if (p->foreign) {
+	if (p->foreign || p->forges) {
 		sink->put(sink, &rr);
 	}
 }
@@ -209,6 +209,9 @@ static enum script_fault make(struct primary_peer *p, struct bytes request, bool
 
 	p->answers++;
 	p->faults += fault != SCRIPT_FINE;
+	/* What is not signed as it must be is not believed, whatever it says. */
+	p->forges = s->key != NULL && (fault == SCRIPT_BAD_MAC || fault == SCRIPT_UNSIGNED ||
+	                               fault == SCRIPT_UNSIGNED_LAST);
 	s->wall_s = (uint64_t)env_wall_s(p->io->env);
 	s->fault_times = 0;
 	if (fault != SCRIPT_FINE && fault < FAULT_GARBAGE) {
@@ -431,6 +434,9 @@ static void conn_answer(struct primary_conn *c, struct bytes request)
 
 static void conn_request(struct primary_conn *c, struct bytes request)
 {
+	if (c->p->silent) {
+		return;
+	}
 	if (c->answers == NULL) {
 		conn_answer(c, request);
 		return;
@@ -553,7 +559,7 @@ static void on_datagram(struct io_op *op, struct io_done done)
 	if (done.err == ERR_OK && header_read(&r, &h) == ERR_OK && (h.flags & FLAG_QR) == 0) {
 		if (header_opcode(&h) == OPCODE_NOTIFY) {
 			take_notify(p, &done);
-		} else if (!p->habits.deaf_to_udp) {
+		} else if (!p->habits.deaf_to_udp && !p->silent) {
 			take_question(p, &done);
 		}
 	}

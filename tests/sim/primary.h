@@ -61,6 +61,8 @@ struct primary_peer {
 	int zone;                  /* of the answer at hand */
 	int held[TRUTH_ZONES_MAX]; /* version; TRUTH_NONE: not served */
 	uint32_t fault_ppm;
+	bool silent;  /* takes requests and answers none */
+	bool forges;  /* the answer at hand has a record that no version has */
 	bool foreign; /* planted: answers have a record that no version has */
 	bool up;
 	struct io_socket tcp;

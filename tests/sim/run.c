@@ -11,15 +11,8 @@
 #include "base/hash.h"
 #include "zonestore/check.h"
 
-#define STORM_MIN_S     150
-#define STORM_MORE_S    300
-#define STEP_MS         200 /* between looks at what is in step */
-#define PROBE_S         60  /* within which a primary that is back is noticed */
-#define NEWS_S          30  /* within which an announced change is served, all being well */
-#define NEWS_ROUNDS     3
-#define CONNECT_S       10
-#define PRIMARIES_TRIED 3
-#define MAX_RETRY_S     30
+#define STORM_MIN_S  150
+#define STORM_MORE_S 300
 
 uint32_t run_dice(struct run *r, uint32_t below)
 {
@@ -105,7 +98,8 @@ static void on_notify(void *self, int zone, uint32_t serial)
 static void policy_primaries(struct run *r, struct zone_policy *p)
 {
 	unsigned order[PRIMARIES_MAX];
-	unsigned most = r->primary_count < PRIMARIES_TRIED ? r->primary_count : PRIMARIES_TRIED;
+	unsigned most = r->primary_count < RUN_POLICY_PRIMARIES_MAX ? r->primary_count
+	                                                            : RUN_POLICY_PRIMARIES_MAX;
 
 	for (unsigned i = 0; i < r->primary_count; i++) {
 		unsigned at = run_dice(r, i + 1);
@@ -131,11 +125,17 @@ struct zone_policy *run_policy(struct run *r)
 	policy_primaries(r, p);
 	p->limits.min_refresh_s = 5;
 	p->limits.min_retry_s = 2;
-	p->limits.max_retry_s = MAX_RETRY_S;
+	p->limits.max_retry_s = RUN_MAX_RETRY_S;
 	p->limits.min_expire_s = 60;
 	p->limits.idle_time_s = 4 + run_dice(r, 12);
 	p->limits.transfer_time_s = 60 + run_dice(r, 200);
 	p->guard.follow_lower = run_dice(r, 4) == 0;
+	p->guard.shrink_records = run_dice(r, 4) == 0 ? 10 : 1000;
+	p->guard.shrink_percent = 50;
+	if (run_dice(r, 8) == 0) {
+		p->guard.limit = GUARD_HOLD;
+		p->guard.records_max = 40 + run_dice(r, 100);
+	}
 	p->history.count = run_dice(r, 6);
 	if (run_dice(r, 3) == 0) {
 		p->notify_count = 1;
@@ -313,141 +313,6 @@ static void end(struct run *r)
 	truth_fini(&r->truth);
 }
 
-/* ---- in step ---- */
-
-/* Within which a zone is in step once all is well: what runs ends in vain at each primary, the zone
- * waits for its refresh or retry, and fails once more. */
-static uint64_t deadline_s(const struct run *r, unsigned zone)
-{
-	const struct zone_policy *p = r->node.zones[zone].policy;
-
-	return r->truth.zones[zone].refresh_s + 2 * MAX_RETRY_S + PROBE_S +
-	       2 * PRIMARIES_TRIED * (p->limits.idle_time_s + CONNECT_S);
-}
-
-static void fail_late(struct run *r, unsigned zone, uint64_t since_ns, const char *what)
-{
-	const struct truth_version *v = &r->truth.zones[zone].versions[r->heads[zone]];
-	const struct secondary_zone *z = &r->node.zones[zone];
-	const struct snapshot *served = zone_borrow(z->zone), *have = zone_have(z->zone);
-	struct transfer_zone_report report;
-	struct zone_timers timers = zone_timers(z->zone);
-
-	transfer_zone_report(r->node.transfer, z->zone, &report);
-	judge_fail(&r->judge, (int)zone,
-	           "is not in step %" PRIu64 " s after %s: primaries have serial %u, it has %u, "
-	           "serves %u (state %d%s, refresh in %lld s, failing for %lld s: %s)",
-	           (uint64_t)((now_ns(r) - since_ns) / NS_PER_S), what, v->serial,
-	           have == NULL ? 0 : snapshot_source_serial(have).n,
-	           served == NULL ? 0 : snapshot_serial(served).n, (int)report.state,
-	           report.busy ? ", busy" : "",
-	           (long long)(timers.refresh_at_s - env_wall_s(sim_env(r->sim))),
-	           timers.failing_since_s == 0
-	                   ? 0LL
-	                   : (long long)(env_wall_s(sim_env(r->sim)) - timers.failing_since_s),
-	           err_text(timers.last_error));
-}
-
-/* Waits until all zones are in step; each has its deadline (0: its own). Returns the seconds. */
-static uint64_t wait_current(struct run *r, uint64_t limit_s, const char *what)
-{
-	uint64_t since = now_ns(r);
-	unsigned behind;
-
-	do {
-		sim_run_for(r->sim, STEP_MS * NS_PER_MS);
-		behind = 0;
-		for (unsigned z = 0; z < r->truth.zone_count; z++) {
-			uint64_t s = limit_s != 0 ? limit_s : deadline_s(r, z);
-
-			if (judge_current(&r->judge, z, r->heads[z])) {
-				continue;
-			}
-			behind++;
-			if (now_ns(r) - since > s * NS_PER_S) {
-				fail_late(r, z, since, what);
-			}
-		}
-	} while (behind > 0);
-	return (now_ns(r) - since) / NS_PER_S;
-}
-
-/* Every primary gets the same version, which is above all that there were; or, where the policy
- * follows and nothing keeps the zone, below. */
-static void settle(struct run *r, unsigned zone)
-{
-	const struct secondary_zone *z = &r->node.zones[zone];
-	bool lower = z->policy->guard.follow_lower && !zone_pinned(z->zone) && run_dice(r, 3) == 0;
-
-	r->heads[zone] =
-		truth_make(&r->truth, zone, r->heads[zone], lower ? TRUTH_LOWER : TRUTH_ABOVE);
-	for (unsigned i = 0; i < r->primary_count; i++) {
-		primary_peer_hold(r->primaries[i], zone, r->heads[zone]);
-	}
-	judge_note(&r->judge, "%s settles at serial %u", r->truth.zones[zone].text,
-	           r->truth.zones[zone].versions[r->heads[zone]].serial);
-	if (!lower && run_dice(r, 3) == 0) {
-		unsigned i = run_dice(r, r->primary_count);
-
-		run_notify(r, i, zone, NULL);
-	}
-}
-
-static void zones_run(struct run *r)
-{
-	struct secondary *s = &r->node;
-
-	for (unsigned z = 0; z < r->truth.zone_count; z++) {
-		while (s->zones[z].life == ZONE_STOPPING) {
-			sim_run_for(r->sim, NS_PER_MS);
-		}
-		if (s->zones[z].life == ZONE_STOPPED) {
-			secondary_zone_go(s, z);
-		} else if (s->zones[z].life == ZONE_ABSENT) {
-			run_zone_add(r, z);
-		}
-	}
-}
-
-static void calm(struct run *r)
-{
-	storm_end(r);
-	zones_run(r);
-	for (unsigned z = 0; z < r->truth.zone_count; z++) {
-		settle(r, z);
-	}
-	if (r->plant == PLANT_STUCK) {
-		const struct zone_policy *p = r->node.zones[0].policy;
-
-		for (size_t i = 0; i < p->primary_count; i++) {
-			sim_cut(r->sim, &p->primaries[i].addr, &r->node.at, true);
-		}
-	}
-	r->calm_s = wait_current(r, 0, "the faults stopped");
-	judge_note(&r->judge, "all is in step after %" PRIu64 " s", r->calm_s);
-}
-
-/* A change that is announced is served soon, and not at the next refresh. */
-static void news(struct run *r)
-{
-	for (unsigned round = 0; round < NEWS_ROUNDS; round++) {
-		for (unsigned z = round; z < r->truth.zone_count; z += NEWS_ROUNDS) {
-			const struct zone_policy *policy = r->node.zones[z].policy;
-			size_t place = run_dice(r, (uint32_t)policy->primary_count);
-			struct primary_peer *p = run_primary_of(r, policy, place);
-			const struct truth_version *v;
-
-			r->heads[z] = truth_make(&r->truth, z, r->heads[z], TRUTH_ABOVE);
-			v = &r->truth.zones[z].versions[r->heads[z]];
-			for (unsigned i = 0; i < r->primary_count; i++) {
-				primary_peer_hold(r->primaries[i], z, r->heads[z]);
-			}
-			run_notify(r, p->index, z, run_dice(r, 2) == 0 ? NULL : &v->serial);
-		}
-		wait_current(r, NEWS_S, "an announced change");
-	}
-}
-
 static void result(const struct run *r, struct run_result *out)
 {
 	*out = (struct run_result){ .zones = r->truth.zone_count,
@@ -475,8 +340,7 @@ void run_seed(const struct run_options *options, struct run_result *out)
 	}
 	r->judge.again = again;
 	storm_run(r, STORM_MIN_S + run_dice(r, STORM_MORE_S));
-	calm(r);
-	news(r);
+	calm_run(r);
 	result(r, out);
 	end(r);
 	out->trace = r->judge.trace;

@@ -3,8 +3,8 @@
  * tests/sim/run.h — one run: a secondary, its primaries and a network, all from one seed.
  *
  *	storm   faults of network, primaries, disk and node, changes of zones, operators' acts
- *	calm    the faults stop; every zone must be in step within its deadline
- *	news    changes that are announced must be served soon
+ *	calm    the faults stop; every zone must be in step within its deadline, changes that are
+ *	        announced must be served soon
  *	end     stop, start, stop: all is there, and nothing is left
  *
  * Ownership: run_seed() leaves nothing. */
@@ -64,7 +64,10 @@ void run_seed(const struct run_options *options, struct run_result *out);
 
 const char *plant_print(enum plant plant);
 
-/* ---- between run.c and storm.c ---- */
+/* ---- between run.c, storm.c and calm.c ---- */
+
+#define RUN_POLICY_PRIMARIES_MAX 3
+#define RUN_MAX_RETRY_S          30 /* of all policies */
 
 uint32_t run_dice(struct run *r, uint32_t below);
 
@@ -89,3 +92,6 @@ void storm_run(struct run *r, uint32_t seconds);
 
 /* No more faults: the network is calm, primaries and disk are well. */
 void storm_end(struct run *r);
+
+/* What must come of it when all is well. */
+void calm_run(struct run *r);

@@ -286,6 +286,9 @@ static void zone_acts(struct run *r, unsigned zone)
 		if (act == ACT_ROLLBACK_SAME) {
 			judge_allow(&r->judge, zone);
 		}
+		if (run_dice(r, 2) == 0) { /* what comes meets the act on its way to the disk */
+			zone_changes(r, zone, TRUTH_NEXT);
+		}
 	}
 }
 
