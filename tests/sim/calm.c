@@ -333,9 +333,11 @@ static void steady(struct run *r)
 {
 	judge_note(&r->judge, "a primary of each zone goes back, another does not");
 	for (unsigned z = 0; z < r->truth.zone_count; z++) {
+		uint32_t not_there = head_serial(r, z) + 1;
+
 		r->judge.zones[z].steady = goes_back(r, z);
 		if (run_dice(r, 4) == 0) {
-			tell(r, z, false);
+			run_notify(r, run_dice(r, r->primary_count), z, &not_there);
 		}
 	}
 	sim_run_for(r->sim, STEADY_S * NS_PER_S);

@@ -394,8 +394,7 @@ bool judge_current(struct judge *j, unsigned zone, int version)
 	kept = zone_pinned(z->zone) || zone_hold(z->zone) != HOLD_NONE;
 	transfer_zone_report(j->node->transfer, z->zone, &report);
 	if (have == NULL || report.state == TRANSFER_ZONE_FAILING ||
-	    report.state == TRANSFER_ZONE_EXPIRED ||
-	    (report.state == TRANSFER_ZONE_NEW && !kept)) {
+	    report.state == TRANSFER_ZONE_EXPIRED || (report.state == TRANSFER_ZONE_NEW && !kept)) {
 		return false; /* others do not know yet that it is */
 	}
 	seen = seen_of(have);

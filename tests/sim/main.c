@@ -107,7 +107,7 @@ static void fail(const struct plan *plan, uint64_t seed, const char *what)
 	if (plan->plant != PLANT_NONE) {
 		printf(" --plant %s", plant_print(plan->plant));
 	}
-	printf("\n");
+	printf(" -v\n");
 	exit(1);
 }
 
