@@ -170,27 +170,42 @@ void refresh_wait_on(struct refresh *z)
 
 /* A question over UDP is for a primary that is asked now and then. One with connections, or with many
  * zones that wait for it, is asked for IXFR at once if it tells by its SOA alone that there is no news:
- * one request then says both whether and what. A primary that is down is tried over TCP, since it must
- * bear that in the end. */
+ * one request then says both whether and what. A primary that is down, or silent over UDP, is tried over
+ * TCP, since it must bear that in the end. */
 static bool better_by_ixfr(const struct primary *p)
 {
 	bool much = p->conn_count > 0 || p->slots[JOB_ASK].running >= ASK_FEW;
 
-	return primary_down(p) || (p->tells_by_ixfr && p->ability == ABILITY_PIPELINE && much);
+	return primary_down(p) || primary_deaf(p) ||
+	       (p->tells_by_ixfr && p->ability == ABILITY_PIPELINE && much);
+}
+
+/* ... once it is known which primary is asked. */
+static void choose_method(struct refresh *z)
+{
+	if (z->method != REFRESH_BY_SOA) {
+		return;
+	}
+	if (primary_deaf(z->primary)) {
+		z->method = zone_have(refresh_zone(z)) == NULL ? REFRESH_BY_AXFR : REFRESH_BY_IXFR;
+	} else if (!round_elects(z) && !round_compares(z) && better_by_ixfr(z->primary)) {
+		z->method = REFRESH_BY_IXFR;
+	}
 }
 
 void refresh_enqueue(struct refresh *z)
 {
 	assert(z->primary == NULL);
 	z->primary = primary_get(&refresh_engine(z)->primaries, refresh_primary(z));
-	if (z->method == REFRESH_BY_SOA && !round_elects(z) && !round_compares(z) &&
-	    better_by_ixfr(z->primary)) {
-		z->method = REFRESH_BY_IXFR;
-	}
+	choose_method(z);
 	refresh_move(z, REFRESH_QUEUED);
 	link_init(&z->link);
 	primary_enqueue(z->primary, refresh_job(z), z->lane, &z->link);
-	wait_for(z, DUE_NEVER);
+	if (round_compares(z)) {
+		refresh_wait_on(z); /* a refresh that comes due ends it */
+	} else {
+		wait_for(z, DUE_NEVER);
+	}
 }
 
 static void dequeue(struct refresh *z)
@@ -714,6 +729,19 @@ static void remember(struct refresh *z, const struct transfer_notice *n)
 	}
 }
 
+/* Who sends a NOTIFY is there. */
+static void hint(const struct refresh *z)
+{
+	const struct zone_policy *policy = refresh_policy(z);
+	struct primary *p;
+
+	if (z->notifier < policy->primary_count) {
+		p = primary_get(&refresh_engine(z)->primaries, &policy->primaries[z->notifier]);
+		primary_hint(p);
+		primary_put(p);
+	}
+}
+
 void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 {
 	const struct snapshot *have = zone_have(refresh_zone(z));
@@ -728,6 +756,7 @@ void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 		refresh_give_up(z); /* the latter keeps a serial where this one will stand */
 	}
 	remember(z, n);
+	hint(z);
 	switch ((enum refresh_state)z->state) {
 	case REFRESH_QUEUED:
 	case REFRESH_ASKING:

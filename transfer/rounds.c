@@ -190,7 +190,6 @@ bool round_compare(struct refresh *z, uint64_t elapsed)
 	z->lane = LANE_FIRST;
 	z->method = REFRESH_BY_SOA;
 	refresh_enqueue(z);
-	refresh_wait_on(z); /* a refresh that comes due ends it */
 	return true;
 }
 
@@ -255,6 +254,5 @@ bool round_heard(struct refresh *z, struct serial serial)
 	}
 	z->method = REFRESH_BY_AXFR;
 	refresh_enqueue(z);
-	refresh_wait_on(z);
 	return true;
 }
