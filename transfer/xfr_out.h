@@ -21,6 +21,10 @@
 
 struct xfr_out;
 
+/* Octets of a message, but for one whose first record is longer: beyond 16 KiB no name can be pointed
+ * to, and nothing is gained. */
+#define XFR_OUT_MESSAGE_LEN (16U * 1024)
+
 struct xfr_out_request {
 	const struct snapshot *snap;     /* referenced */
 	const struct snapshot *from;     /* IXFR: the version with `serial` (zone_kept());
@@ -42,9 +46,13 @@ MUST_USE enum err xfr_out_read_serial(struct reader after_question, const struct
 struct xfr_out *xfr_out_new(const struct xfr_out_request *request);
 void xfr_out_free(struct xfr_out *x);
 
-/* Composes the next message into `buffer` (at least 64 KiB); empty at the end, or where this took as
- * long as one turn should take and there is nothing to send yet: xfr_out_ended() tells. ERR_WIRE_SHORT
- * if a record with its TSIG fits no message: the transfer cannot go on. */
+/* Octets that the next message may have: XFR_OUT_MESSAGE_LEN, or MESSAGE_MAX_LEN. */
+size_t xfr_out_room(const struct xfr_out *x);
+
+/* Composes the next message into `buffer` (of xfr_out_room() at least); empty at the end, where this
+ * took as long as one turn should take and there is nothing to send yet, or where it needs more room:
+ * xfr_out_ended() tells. ERR_WIRE_SHORT if a record with its TSIG fits no message: the transfer
+ * cannot go on. */
 MUST_USE enum err xfr_out_next(struct xfr_out *x, uint8_t *buffer, size_t cap, uint64_t now_s,
                                struct bytes *message);
 
