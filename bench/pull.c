@@ -303,7 +303,7 @@ static void *puller_main(void *arg)
 static void *slowers_main(void *arg)
 {
 	struct slowers *s = arg;
-	unsigned tick = s->o->slow_bytes * SLOW_TICK_MS / 1000;
+	unsigned tick = 1 + s->o->slow_bytes * SLOW_TICK_MS / 1000;
 	uint8_t *at = mem_new(tick);
 
 	for (unsigned round = 0; !atomic_load(&s->stop); round++) {
