@@ -34,8 +34,9 @@
 #define TURN_BYTES          (256U * 1024) /* of transfers in a turn of the shard: 0.2 to 0.4 ms */
 #define SEND_MESSAGES_FIRST 2U            /* of a transfer at once, to a new client */
 #define SEND_MESSAGES_MAX   8U
-#define SEND_FAST_MS        5  /* taken within that, the next send is twice as long */
-#define SEND_SLOW_MS        50 /* after that it is one message */
+#define SEND_PROVEN_BYTES   (512U * 1024) /* taken before a send is longer: buffers take less */
+#define SEND_FAST_MS        5             /* taken within that, the next send is twice as long */
+#define SEND_SLOW_MS        50            /* after that it is one message */
 
 struct listener {
 	struct server *server;
@@ -90,6 +91,7 @@ struct conn {
 	struct parked *parked; /* a question that waits for its zone */
 	uint64_t xfr_started_ns;
 	uint64_t sent_ns;       /* when the send under way began */
+	uint64_t sent_bytes;    /* on this connection */
 	unsigned send_messages; /* of a transfer, in the next send */
 	uint8_t *held;          /* input that waits for room, owned */
 	size_t held_len;
@@ -463,7 +465,8 @@ static void conn_sent(struct conn *c)
 	uint64_t took_ms = (io_now_ns(c->server->shard->io) - c->sent_ns) / NS_PER_MS;
 	size_t keep;
 
-	if (took_ms <= SEND_FAST_MS && c->send_messages < SEND_MESSAGES_MAX) {
+	if (took_ms <= SEND_FAST_MS && c->send_messages < SEND_MESSAGES_MAX &&
+	    c->sent_bytes >= SEND_PROVEN_BYTES) {
 		c->send_messages *= 2;
 	} else if (took_ms > SEND_SLOW_MS) {
 		c->send_messages = 1;
@@ -517,6 +520,7 @@ static void conn_send(struct conn *c)
 	c->out_cap = swap_cap;
 	c->out_len = 0;
 	c->sent_ns = io_now_ns(io);
+	c->sent_bytes += len;
 	io_send(io, &c->send, c->socket, bytes_of(c->sending, len));
 	conn_wait(c, CONN_STALL_S);
 }

@@ -18,7 +18,9 @@
 #define SETS_AHEAD   16U /* bodies fetched before they are needed */
 #define LEAF_LINES   12U /* of the next leaf: most leaves are no longer */
 #define LINE_BYTES   64U
-#define NAMES_MAX    2U /* in rdata of types whose names are stored relative */
+#define KEY_SLACK    64U /* octets that are read beyond a label of a key, at most */
+#define PAGE_SLACK   64U /* and written beyond what is put */
+#define NAMES_MAX    2U  /* in rdata of types whose names are stored relative */
 
 /* What struct snapshot_render keeps in `opaque`. */
 struct render_state {
@@ -33,7 +35,7 @@ struct render_state {
 	uint16_t key_len;
 	uint16_t escape_at; /* the first escape in the key; UINT16_MAX: none */
 	uint8_t labels;
-	uint8_t key[KEY_MAX];
+	uint8_t key[KEY_MAX + KEY_SLACK];
 	uint16_t label_end[NAME_MAX_LABELS]; /* of each label in the key, its 0x00 counted */
 };
 
@@ -45,6 +47,7 @@ struct page {
 	uint8_t *message;
 	uint8_t *at;
 	const uint8_t *end;
+	bool far; /* it ends where no pointer reaches */
 	struct name apex;
 	uint16_t apex_at;
 	uint16_t owner_at;
@@ -168,24 +171,31 @@ static inline size_t owner_room(const struct page *g, const struct render_state 
 
 /* ---- rdata ---- */
 
-/* A name below the apex, of whose labels `len` octets are stored and the last is at `last`. */
+/* A name below the apex, of whose labels `len` octets are stored. */
 static uint8_t *put_below(struct page *g, const struct render_state *s, uint8_t *to,
-                          const uint8_t *name, struct bytes last)
+                          const uint8_t *name, size_t len)
 {
-	size_t len = (size_t)(last.at - name) + last.len;
 	size_t top = s->labels == 0 ? 0 : s->label_end[0]; /* a length octet for the 0x00 */
+	size_t at = 0;
 
-	if (last.len > 0 && last.len == top && g->label_at[0] != 0 && s->escape_at >= top &&
-	    octets_same(last.at + 1, s->key, top - 1)) {
-		to = put(to, name, len - last.len);
-		return put_pointer(to, g->label_at[0]);
+	if (top == 0 || g->label_at[0] == 0 || s->escape_at < top || len < top ||
+	    !octets_same(name + len - top + 1, s->key, top - 1)) {
+		to = put(to, name, len);
+		return put_apex(g, to);
 	}
-	to = put(to, name, len);
-	return put_apex(g, to);
+	while (at < len - top) { /* it ends like the owner: in a label of its own? */
+		at += 1U + name[at];
+	}
+	if (at > len - top) {
+		to = put(to, name, len);
+		return put_apex(g, to);
+	}
+	to = put(to, name, len - top);
+	return put_pointer(to, g->label_at[0]);
 }
 
 /* A name elsewhere, of `len` octets. */
-static uint8_t *put_elsewhere(struct page *g, uint8_t *to, const uint8_t *name, size_t len)
+static inline uint8_t *put_elsewhere(struct page *g, uint8_t *to, const uint8_t *name, size_t len)
 {
 	size_t first = 1U + name[0];
 	struct bytes tail;
@@ -205,40 +215,42 @@ static uint8_t *put_elsewhere(struct page *g, uint8_t *to, const uint8_t *name, 
 	return put(to, name, len);
 }
 
-/* Writes the stored name at `name`; *end is where it ends. */
+/* A stored name, whose last octet tells where it is. */
 static inline uint8_t *put_name(struct page *g, const struct render_state *s, uint8_t *to,
-                                const uint8_t *name, const uint8_t **end)
+                                struct bytes name)
 {
-	const uint8_t *at = name;
-	const uint8_t *last = name;
+	return name.at[name.len - 1] == 0 ? put_elsewhere(g, to, name.at, name.len)
+	                                  : put_below(g, s, to, name.at, name.len - 1);
+}
 
-	while (*at != 0 && *at != STORED_APEX) {
-		last = at;
-		at += 1U + *at;
+/* Octets of the stored name at `at`. */
+static size_t name_len(const uint8_t *at)
+{
+	size_t len = 0;
+
+	while (at[len] != 0 && at[len] != STORED_APEX) {
+		len += 1U + at[len];
 	}
-	*end = at + 1;
-	if (*at == 0) {
-		return put_elsewhere(g, to, name, (size_t)(at + 1 - name));
-	}
-	return put_below(g, s, to, name, bytes_of(last, (size_t)(at - last)));
+	return len + 1;
 }
 
 static inline uint8_t *put_rdata(struct page *g, const struct render_state *s, uint8_t *to,
                                  uint16_t type, struct bytes rdata)
 {
 	struct stored_layout layout;
-	const uint8_t *at = rdata.at;
 
 	if (!stored_is_relative(type)) {
 		return put(to, rdata.at, rdata.len);
 	}
 	layout = stored_layout(type);
-	to = put(to, at, layout.skip);
-	at += layout.skip;
-	for (unsigned i = 0; i < layout.names; i++) {
-		to = put_name(g, s, to, at, &at);
+	to = put(to, rdata.at, layout.skip);
+	rdata = bytes_of(rdata.at + layout.skip, rdata.len - layout.skip);
+	if (layout.names > 1) {
+		size_t len = name_len(rdata.at);
+		to = put_name(g, s, to, bytes_of(rdata.at, len));
+		rdata = bytes_of(rdata.at + len, rdata.len - len);
 	}
-	return to;
+	return put_name(g, s, to, rdata);
 }
 
 /* Most octets that names in rdata take more than what is stored. */
@@ -247,32 +259,37 @@ static inline size_t rdata_room(const struct page *g, uint16_t type)
 	return !stored_is_relative(type) ? 0 : NAMES_MAX * (g->apex_at != 0 ? 1U : g->apex.len);
 }
 
+/* Writes what stands between owner and rdata, but for the length. */
+static inline uint8_t *put_fixed(uint8_t *to, const uint8_t *body)
+{
+	memcpy(to, body + 4, 2);
+	store_u16(to + 2, CLASS_IN);
+	memcpy(to + 4, body, 4);
+	return to + FIXED_LEN;
+}
+
 /* Appends one record; false if it may not fit. */
-static inline bool put_record(struct page *g, const struct render_state *s, const uint8_t *body,
-                              struct bytes rdata)
+static bool put_record(struct page *g, const struct render_state *s, const uint8_t *body,
+                       struct bytes rdata)
 {
 	uint16_t type = body_type(body);
 	uint8_t *to = g->at;
-	uint8_t *fixed;
+	uint8_t *at;
 
 	if (owner_room(g, s) + FIXED_LEN + rdata.len + rdata_room(g, type) >
 	    (size_t)(g->end - to)) {
 		return false;
 	}
 	to = g->owner_at != 0 ? put_pointer(to, g->owner_at) : put_owner(g, s, to);
-	fixed = to;
-	memcpy(fixed, body + 4, 2);
-	store_u16(fixed + 2, CLASS_IN);
-	memcpy(fixed + 4, body, 4);
-	to = put_rdata(g, s, to + FIXED_LEN, type, rdata);
-	store_u16(fixed + 8, (uint16_t)(to - fixed - FIXED_LEN));
+	at = put_fixed(to, body);
+	to = put_rdata(g, s, at, type, rdata);
+	store_u16(at - 2, (uint16_t)(to - at));
 	g->at = to;
 	return true;
 }
 
-/* Appends what is left of the set at hand; true if all of it fitted. */
-static inline bool put_set(struct page *g, struct render_state *s, const uint8_t *body,
-                           unsigned *count)
+/* Appends what is left of the set at hand as far as it fits; true if that is all of it. */
+static bool put_part(struct page *g, struct render_state *s, const uint8_t *body, unsigned *count)
 {
 	struct bytes rdatas = body_rdatas(body);
 
@@ -295,11 +312,69 @@ static inline bool put_set(struct page *g, struct render_state *s, const uint8_t
 	return true;
 }
 
+/* The owner where there is slack behind it and pointers reach everywhere: most have one label. */
+static inline uint8_t *put_owner_roomy(struct page *g, const struct render_state *s, uint8_t *to)
+{
+	size_t len = s->label_end[0] - 1U;
+
+	if (g->owner_at != 0) {
+		return put_pointer(to, g->owner_at);
+	}
+	if (s->labels != 1 || s->cases != NULL || s->escape_at != UINT16_MAX || g->apex_at == 0) {
+		return put_owner(g, s, to);
+	}
+	g->owner_at = g->label_at[0] = (uint16_t)(to - g->message);
+	to[0] = (uint8_t)len;
+	memcpy(to + 1, s->key, 16);
+	if (len > 16) {
+		memcpy(to + 17, s->key + 16, LABEL_MAX_LEN - 16);
+	}
+	return put_pointer(to + 1 + len, g->apex_at);
+}
+
+/* Appends a set that is known to fit. */
+static inline unsigned put_whole(struct page *g, const struct render_state *s, const uint8_t *body)
+{
+	struct bytes rdatas = body_rdatas(body);
+	uint32_t count = body_count(body);
+	uint16_t type = body_type(body);
+	uint8_t *to = g->at;
+
+	for (uint32_t i = 0; i < count; i++) {
+		size_t len = count == 1 ? rdatas.len : load_u16(rdatas.at);
+		const uint8_t *rdata = count == 1 ? rdatas.at : rdatas.at + 2;
+		uint8_t *at = put_fixed(put_owner_roomy(g, s, to), body);
+
+		to = put_rdata(g, s, at, type, bytes_of(rdata, len));
+		store_u16(at - 2, (uint16_t)(to - at));
+		rdatas.at = rdata + len;
+	}
+	g->at = to;
+	return count;
+}
+
+/* Appends what is left of the set at hand; true if all of it fitted. */
+static inline bool put_set(struct page *g, struct render_state *s, const uint8_t *body,
+                           unsigned *count)
+{
+	size_t each = FIXED_LEN + POINTER_LEN + rdata_room(g, body_type(body));
+	size_t room = owner_room(g, s) + body_len(body) + body_count(body) * each + PAGE_SLACK;
+
+	if (s->rdata_at > 0 || room > (size_t)(g->end - g->at) || g->far) {
+		return put_part(g, s, body, count);
+	}
+	*count += put_whole(g, s, body);
+	return true;
+}
+
 /* ---- the walk ---- */
 
 static inline void fetch_body(const struct pool *pool, uint32_t link)
 {
-	__builtin_prefetch(pool_body(pool, (struct body_handle){ link }));
+	const uint8_t *body = pool_body(pool, (struct body_handle){ link });
+
+	__builtin_prefetch(body);
+	__builtin_prefetch(body + LINE_BYTES - sizeof(struct body)); /* many go on there */
 }
 
 /* Goes to a leaf: its first bodies are asked for, and all of the next one. */
@@ -318,6 +393,26 @@ static void leaf_begin(struct render_state *s, const struct snapshot *snap, cons
 	}
 }
 
+/* Where the first of the next 16 octets is that may be an end or an escape, or the place after them. */
+static inline unsigned first_below_2(const uint8_t *key, unsigned at)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	for (unsigned i = 0; i < 16; i += 8) {
+		uint64_t v;
+		uint64_t found;
+		memcpy(&v, key + at + i, 8);
+		found = (v - 0x0202020202020202U) & ~v & 0x8080808080808080U;
+		if (found != 0) {
+			return at + i + (unsigned)__builtin_ctzll(found) / 8;
+		}
+	}
+	return at + 16;
+#else
+	(void)key;
+	return at;
+#endif
+}
+
 /* Takes up the key of an entry: forgets the labels that it does not share with the one before. */
 static inline void take_key(struct render_state *s, struct page *g, const struct leaf_entry *e)
 {
@@ -331,7 +426,7 @@ static inline void take_key(struct render_state *s, struct page *g, const struct
 		s->escape_at = UINT16_MAX;
 	}
 	put(s->key + e->shared, e->rest.at, e->rest.len);
-	for (unsigned i = e->shared; i < len; i++) {
+	for (unsigned i = first_below_2(s->key, e->shared); i < len; i++) {
 		if (s->key[i] == 0) {
 			g->label_at[labels] = 0;
 			s->label_end[labels++] = (uint16_t)(i + 1);
@@ -384,6 +479,7 @@ unsigned snapshot_render_next(struct snapshot_render *r, struct writer *message,
 	struct page g = { .message = message->at,
 		          .at = message->at + message->len,
 		          .end = message->at + message->cap,
+		          .far = message->cap > POINTER_MAX + 1,
 		          .apex = snapshot_apex(r->snap),
 		          .apex_at = (uint16_t)apex_at };
 	unsigned count = 0;

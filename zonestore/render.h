@@ -17,7 +17,7 @@
 struct snapshot_render {
 	const struct snapshot *snap;
 	bool ended;           /* there are no more records */
-	uint64_t opaque[152]; /* private */
+	uint64_t opaque[160]; /* private */
 };
 
 void snapshot_render_init(struct snapshot_render *r, const struct snapshot *snap);
