@@ -60,6 +60,7 @@ static inline void count_one(_Atomic uint64_t *counter)
 struct daemon;
 struct notice_mail;
 struct server;
+struct xfr_share;
 
 struct shard {
 	struct daemon *d;
@@ -69,6 +70,7 @@ struct shard {
 	bool started;
 	struct io *io;
 	struct server *server;
+	struct xfr_share *share; /* of transfers out */
 	struct transfer *transfer;
 	struct answer_scratch *scratch;
 	struct shard_counts counts;

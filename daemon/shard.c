@@ -13,6 +13,7 @@
 #include "daemon/daemon_p.h"
 #include "daemon/dispatch_p.h"
 #include "ring/uring.h"
+#include "transfer/xfr_share.h"
 
 static void shard_turn_end(void *self)
 {
@@ -154,6 +155,7 @@ static void *shard_main(void *arg)
 	}
 	dispatch_fini(s);
 	server_free(s->server);
+	xfr_share_free(s->share);
 	free(s->scratch);
 	return NULL;
 }
@@ -164,6 +166,7 @@ enum err shards_start(struct daemon *d)
 		struct shard *s = &d->shards[i];
 		*s = (struct shard){ .d = d, .index = i };
 		s->scratch = mem_zero(1, sizeof(*s->scratch));
+		s->share = xfr_share_new();
 		s->epoch_slot = epoch_join(d->epoch);
 		if (pthread_create(&s->thread, NULL, shard_main, s) != 0) {
 			snprintf(d->why, sizeof(d->why), "cannot start a thread");

@@ -17,6 +17,9 @@
 
 #define XFR_OUT_UDP_MAX_LEN 1232 /* largest datagram, whatever the client offers */
 
+/* Left free for OPT and TSIG, whether they come or not: messages of all clients end alike. */
+#define XFR_OUT_END_LEN 256U
+
 #define RR_FIXED_LEN       10U                       /* type, class, TTL, length of rdata */
 #define RELATIVE_RDATA_MAX (2U * NAME_MAX_LEN + 20U) /* whose names had their apex put to: SOA */
 
@@ -44,6 +47,8 @@ struct xfr_out {
 	enum xfr_out_form form;
 	enum xfr_out_state state;
 	struct tsig_stream tsig;
+	struct xfr_share *share;
+	struct xfr_run *run; /* others who are sent the whole of this version; NULL: none */
 	union {
 		struct snapshot_render render; /* XFR_OUT_WHOLE */
 		struct snapshot_diff diff;     /* XFR_OUT_DIFFERENCE, and counting */
@@ -101,11 +106,21 @@ static void walk_difference(struct xfr_out *x, const struct snapshot *have,
 	x->pending = false;
 }
 
+/* Octets of what stands behind a message's records, at most. */
+static size_t end_len(const struct xfr_out *x, bool first)
+{
+	return (x->tsig.key == NULL ? 0 : tsig_len(x->tsig.key)) +
+	       (first && x->edns ? EDNS_OPT_LEN : 0);
+}
+
 static void begin_whole(struct xfr_out *x)
 {
 	x->form = XFR_OUT_WHOLE;
 	x->state = XFR_OUT_FIRST;
 	snapshot_render_init(&x->render, x->snap);
+	if (x->udp_cap == 0 && x->same_spelling && end_len(x, true) <= XFR_OUT_END_LEN) {
+		x->run = xfr_share_join(x->share, x->snap);
+	}
 }
 
 static void begin_difference(struct xfr_out *x)
@@ -155,6 +170,7 @@ struct xfr_out *xfr_out_new(const struct xfr_out_request *request)
 	x->flags = (uint16_t)(FLAG_QR | FLAG_AA | (request->flags & FLAG_RD));
 	x->edns = request->edns.present;
 	x->udp_cap = request->udp ? udp_cap(&request->edns) : 0;
+	x->share = request->share;
 	x->tsig = *request->tsig;
 	*request->tsig = (struct tsig_stream){ 0 };
 	begin(x, request);
@@ -166,6 +182,7 @@ void xfr_out_free(struct xfr_out *x)
 	if (x == NULL) {
 		return;
 	}
+	xfr_run_leave(x->run);
 	tsig_stream_fini(&x->tsig);
 	snapshot_unref((struct snapshot *)x->snap);
 	snapshot_unref((struct snapshot *)x->from);
@@ -199,14 +216,29 @@ static enum progress put_soa(struct xfr_out *x, struct composer *c, const struct
 	return put(x, c, &soa) ? PROGRESS_DONE : PROGRESS_FULL;
 }
 
-/* Records of the whole zone, written where they stand: no composer could keep up. */
+/* Records of the whole zone, written where they stand, or as they were for another client: no
+ * composer could keep up. */
 static enum progress put_records(struct xfr_out *x, struct composer *c)
 {
 	bool first = x->totals.messages == 0;
+	struct xfr_place place = { x->totals.messages, x->totals.records };
 	struct writer w = composer_open(c);
-	unsigned count = snapshot_render_next(&x->render, &w,
-	                                      first && x->same_spelling ? MESSAGE_HEADER_LEN : 0);
+	struct xfr_run *run = first || x->too_long ? NULL : x->run;
+	const struct xfr_page *page = run == NULL ? NULL : xfr_run_find(run, place);
+	size_t before = w.len;
+	unsigned count;
 
+	if (page != NULL && writer_put(&w, bytes_of(page->octets, page->len))) {
+		count = page->count;
+		x->render = page->after;
+	} else {
+		count = snapshot_render_next(&x->render, &w,
+		                             first && x->same_spelling ? MESSAGE_HEADER_LEN : 0);
+		if (run != NULL) {
+			xfr_run_keep(run, place, bytes_of(w.at + before, w.len - before), count,
+			             &x->render);
+		}
+	}
 	composer_adopt(c, SECTION_ANSWER, &w, count);
 	x->totals.records += count;
 	return x->render.ended ? PROGRESS_DONE : PROGRESS_FULL;
@@ -352,8 +384,7 @@ static bool open_message(const struct xfr_out *x, struct composer *c, uint8_t *a
 
 	composer_init(c, at, cap);
 	c->keep_case = true; /* names arrive as they are spelled here */
-	composer_reserve(c, (x->tsig.key == NULL ? 0 : tsig_len(x->tsig.key)) +
-	                            (first && x->edns ? EDNS_OPT_LEN : 0));
+	composer_reserve(c, x->run != NULL && !x->too_long ? XFR_OUT_END_LEN : end_len(x, first));
 	return !first || composer_question(c, name_of(&x->question.name), x->question.type,
 	                                   x->question.class);
 }

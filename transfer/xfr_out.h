@@ -17,6 +17,7 @@
 #pragma once
 
 #include "transfer/policy.h"
+#include "transfer/xfr_share.h"
 #include "zonestore/store.h"
 
 struct xfr_out;
@@ -36,6 +37,7 @@ struct xfr_out_request {
 	bool has_serial;  /* IXFR: the serial that the client has */
 	struct serial serial;
 	bool udp;                 /* one message no longer than the client takes */
+	struct xfr_share *share;  /* with others on this shard; NULL: alone */
 	struct tsig_stream *tsig; /* taken (moved): signs the stream; key NULL: unsigned */
 };
 
