@@ -10,17 +10,19 @@
 #include "zonestore/cursor_p.h"
 #include "zonestore/stored_p.h"
 
-#define POINTER_BITS 0xc000U
-#define POINTER_LEN  2U
-#define POINTER_MAX  0x3fffU
-#define FIXED_LEN    10U /* type, class, TTL, length of rdata */
-#define ESCAPE       0x01
-#define SETS_AHEAD   16U /* bodies fetched before they are needed */
-#define LEAF_LINES   12U /* of the next leaf: most leaves are no longer */
-#define LINE_BYTES   64U
-#define KEY_SLACK    64U /* octets that are read beyond a label of a key, at most */
-#define PAGE_SLACK   64U /* and written beyond what is put */
-#define NAMES_MAX    2U  /* in rdata of types whose names are stored relative */
+#define POINTER_BITS  0xc000U
+#define POINTER_LEN   2U
+#define POINTER_MAX   0x3fffU
+#define FIXED_LEN     10U /* type, class, TTL, length of rdata */
+#define ESCAPE        0x01
+#define SETS_AHEAD    16U /* bodies fetched before they are needed */
+#define LEAF_LINES    12U /* of the next leaf: most leaves are no longer */
+#define LINE_BYTES    64U
+#define ENTRIES_ROOMY 4U  /* entries that are 16 octets at least */
+#define KEY_SLACK     64U /* octets that are read beyond a label of a key, at most */
+#define PAGE_SLACK    (NAME_MAX_LEN + 64U) /* for an owner, and what is written beyond it */
+#define NAMES_MAX     2U                   /* in rdata of types whose names are stored relative */
+#define RECORD_ROOM   (POINTER_LEN + FIXED_LEN + NAMES_MAX) /* of a record, besides its rdata */
 
 /* What struct snapshot_render keeps in `opaque`. */
 struct render_state {
@@ -317,10 +319,7 @@ static inline uint8_t *put_owner_roomy(struct page *g, const struct render_state
 {
 	size_t len = s->label_end[0] - 1U;
 
-	if (g->owner_at != 0) {
-		return put_pointer(to, g->owner_at);
-	}
-	if (s->labels != 1 || s->cases != NULL || s->escape_at != UINT16_MAX || g->apex_at == 0) {
+	if (s->labels != 1 || s->cases != NULL || s->escape_at != UINT16_MAX) {
 		return put_owner(g, s, to);
 	}
 	g->owner_at = g->label_at[0] = (uint16_t)(to - g->message);
@@ -332,38 +331,43 @@ static inline uint8_t *put_owner_roomy(struct page *g, const struct render_state
 	return put_pointer(to + 1 + len, g->apex_at);
 }
 
-/* Appends a set that is known to fit. */
-static inline unsigned put_whole(struct page *g, const struct render_state *s, const uint8_t *body)
+/* Writes a record that is known to fit. */
+static inline uint8_t *put_roomy(struct page *g, const struct render_state *s, uint8_t *to,
+                                 const uint8_t *body, struct bytes rdata)
 {
-	struct bytes rdatas = body_rdatas(body);
-	uint32_t count = body_count(body);
-	uint16_t type = body_type(body);
-	uint8_t *to = g->at;
+	uint8_t *at;
 
-	for (uint32_t i = 0; i < count; i++) {
-		size_t len = count == 1 ? rdatas.len : load_u16(rdatas.at);
-		const uint8_t *rdata = count == 1 ? rdatas.at : rdatas.at + 2;
-		uint8_t *at = put_fixed(put_owner_roomy(g, s, to), body);
-
-		to = put_rdata(g, s, at, type, bytes_of(rdata, len));
-		store_u16(at - 2, (uint16_t)(to - at));
-		rdatas.at = rdata + len;
-	}
-	g->at = to;
-	return count;
+	to = g->owner_at != 0 ? put_pointer(to, g->owner_at) : put_owner_roomy(g, s, to);
+	at = put_fixed(to, body);
+	to = put_rdata(g, s, at, body_type(body), rdata);
+	store_u16(at - 2, (uint16_t)(to - at));
+	return to;
 }
 
 /* Appends what is left of the set at hand; true if all of it fitted. */
 static inline bool put_set(struct page *g, struct render_state *s, const uint8_t *body,
                            unsigned *count)
 {
-	size_t each = FIXED_LEN + POINTER_LEN + rdata_room(g, body_type(body));
-	size_t room = owner_room(g, s) + body_len(body) + body_count(body) * each + PAGE_SLACK;
+	uint32_t rdatas = body_count(body);
+	const uint8_t *at = body + BODY_HEAD_MANY;
+	uint8_t *to = g->at;
 
-	if (s->rdata_at > 0 || room > (size_t)(g->end - g->at) || g->far) {
+	if (body_len(body) + rdatas * RECORD_ROOM + PAGE_SLACK > (size_t)(g->end - to) ||
+	    s->rdata_at > 0 || g->apex_at == 0 || g->far) {
 		return put_part(g, s, body, count);
 	}
-	*count += put_whole(g, s, body);
+	*count += rdatas;
+	if (!body_is_many(body)) {
+		struct bytes rdata = bytes_of(body + BODY_HEAD, load_u16(body + BODY_HEAD - 2));
+		g->at = put_roomy(g, s, to, body, rdata);
+		return true;
+	}
+	for (uint32_t i = 0; i < rdatas; i++) {
+		struct bytes rdata = bytes_of(at + 2, load_u16(at));
+		to = put_roomy(g, s, to, body, rdata);
+		at = rdata.at + rdata.len;
+	}
+	g->at = to;
 	return true;
 }
 
@@ -393,24 +397,25 @@ static void leaf_begin(struct render_state *s, const struct snapshot *snap, cons
 	}
 }
 
-/* Where the first of the next 16 octets is that may be an end or an escape, or the place after them. */
-static inline unsigned first_below_2(const uint8_t *key, unsigned at)
+/* Copies the rest of a key. Returns how many octets of it are known to be neither end nor escape; the
+ * one after them is, if it is one of the first 16. `roomy`: more of the leaf follows. */
+static inline unsigned put_rest(uint8_t *to, struct bytes rest, bool roomy)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	for (unsigned i = 0; i < 16; i += 8) {
-		uint64_t v;
-		uint64_t found;
-		memcpy(&v, key + at + i, 8);
-		found = (v - 0x0202020202020202U) & ~v & 0x8080808080808080U;
-		if (found != 0) {
-			return at + i + (unsigned)__builtin_ctzll(found) / 8;
+	if (roomy && rest.len <= 16) {
+		uint64_t v[2];
+		uint64_t found[2];
+		memcpy(v, rest.at, 16);
+		memcpy(to, v, 16);
+		for (unsigned i = 0; i < 2; i++) { /* octets below 2, and perhaps some after them */
+			found[i] = (v[i] - 0x0202020202020202U) & ~v[i] & 0x8080808080808080U;
 		}
+		return found[0] != 0 ? (unsigned)__builtin_ctzll(found[0]) / 8
+		                     : 8 + (unsigned)__builtin_ctzll(found[1] | 1ULL << 63) / 8;
 	}
-	return at + 16;
-#else
-	(void)key;
-	return at;
 #endif
+	put(to, rest.at, rest.len);
+	return 0;
 }
 
 /* Takes up the key of an entry: forgets the labels that it does not share with the one before. */
@@ -425,8 +430,9 @@ static inline void take_key(struct render_state *s, struct page *g, const struct
 	if (s->escape_at >= e->shared) {
 		s->escape_at = UINT16_MAX;
 	}
-	put(s->key + e->shared, e->rest.at, e->rest.len);
-	for (unsigned i = first_below_2(s->key, e->shared); i < len; i++) {
+	for (unsigned i = e->shared +
+	                  put_rest(s->key + e->shared, e->rest, s->walk.left >= ENTRIES_ROOMY);
+	     i < len; i++) {
 		if (s->key[i] == 0) {
 			g->label_at[labels] = 0;
 			s->label_end[labels++] = (uint16_t)(i + 1);
