@@ -49,7 +49,7 @@ struct page {
 	uint8_t *message;
 	uint8_t *at;
 	const uint8_t *end;
-	bool far; /* it ends where no pointer reaches */
+	bool far; /* it ends where no pointer reaches, or the apex is the root */
 	struct name apex;
 	uint16_t apex_at;
 	uint16_t owner_at;
@@ -100,8 +100,13 @@ static inline uint16_t place(const struct page *g, const uint8_t *at)
 	return offset <= POINTER_MAX ? (uint16_t)offset : 0;
 }
 
+/* The root is never pointed to: Knot DNS refuses it, and a pointer would be longer. */
 static uint8_t *put_apex(struct page *g, uint8_t *to)
 {
+	if (g->apex.len == 1) {
+		*to = 0;
+		return to + 1;
+	}
 	if (g->apex_at != 0) {
 		return put_pointer(to, g->apex_at);
 	}
@@ -481,13 +486,14 @@ void snapshot_render_init(struct snapshot_render *r, const struct snapshot *snap
 unsigned snapshot_render_next(struct snapshot_render *r, struct writer *message, unsigned apex_at)
 {
 	const struct pool *pool = snapshot_pool(r->snap);
+	struct name apex = snapshot_apex(r->snap);
 	struct render_state *s = state_of(r);
 	struct page g = { .message = message->at,
 		          .at = message->at + message->len,
 		          .end = message->at + message->cap,
-		          .far = message->cap > POINTER_MAX + 1,
-		          .apex = snapshot_apex(r->snap),
-		          .apex_at = (uint16_t)apex_at };
+		          .far = message->cap > POINTER_MAX + 1 || apex.len == 1,
+		          .apex = apex,
+		          .apex_at = (uint16_t)(apex.len == 1 ? 0 : apex_at) };
 	unsigned count = 0;
 
 	assert(message->len >= MESSAGE_HEADER_LEN && apex_at < message->len);

@@ -200,6 +200,43 @@ TEST(render, points_only_to_what_is_the_same)
 	world_fini(&w);
 }
 
+/* Knot DNS 3.2 refuses a message in which a pointer leads to the root alone. */
+TEST(render, points_nobody_to_the_root)
+{
+	static const char *const lines[] = {
+		"@ SOA a.test. b.test. 1 60 60 60 60",
+		"@ NS a.test.",
+		"@ NS b.test.",
+		"@ TXT \"one\"",
+		"@ MX 0 .",
+		"test. NS a.test.",
+		"test. NS .",
+		"a.test. A 192.0.2.1",
+		NULL,
+	};
+	struct snapshot_render render;
+	uint8_t message[1024];
+	struct writer w = writer_of(message, sizeof(message));
+	struct snapshot *snap;
+	struct world world;
+	size_t apex_at;
+
+	world_init(&world, 9);
+	snap = version(&world, ".", lines);
+	check(snap, 200, true);
+	check(snap, 16384, true);
+	check(snap, 16384, false);
+	snapshot_render_init(&render, snap);
+	apex_at = begin(&w, snap, true);
+	cr_expect(gt(uint, snapshot_render_next(&render, &w, (unsigned)apex_at), 6));
+	for (size_t i = MESSAGE_HEADER_LEN + 5; i + 1 < w.len; i++) {
+		size_t to = load_u16(message + i) & 0x3fffU;
+		cr_expect(not(message[i] >= 0xc0 && to < w.len && message[to] == 0), "at %zu", i);
+	}
+	snapshot_unref(snap);
+	world_fini(&world);
+}
+
 /* Delegations in order, as registries have them: what compression is for. */
 TEST(render, compresses_delegations)
 {
