@@ -23,7 +23,6 @@
 #include "transfer/xfr_out.h"
 
 #define CONNS_MAX       16384         /* connections a shard: for one more, an idle one goes */
-#define CONN_LOOKS_MAX  64            /* at the longest idle, for one that may go */
 #define CONN_OUT_BYTES  (64U * 1024)  /* answers gathered before the input waits */
 #define CONN_KEPT_BYTES 8192U         /* of its buffer, by one that waits for questions */
 #define CONN_HELD_MAX   (128U * 1024) /* input held for a client that does not read */
@@ -48,12 +47,17 @@ struct listener {
 	struct io_timer again; /* accepting failed (no descriptors left): try later */
 };
 
+struct conn_list {
+	struct conn *first;
+	struct conn *last;
+};
+
 struct server {
 	struct shard *shard;
 	struct listener *listeners;
 	size_t listener_count;
-	struct conn *conns; /* doubly linked, the last heard of first */
-	struct conn *last;
+	struct conn_list busy;
+	struct conn_list idle; /* wait for a question; the last heard of first */
 	size_t conn_count;
 	struct parking parking;
 	/* Transfers that wait for a turn, first come first. */
@@ -73,8 +77,9 @@ enum conn_state {
 
 struct conn {
 	struct server *server;
+	struct conn_list *list; /* that it is in */
 	struct conn *next;
-	struct conn **back;
+	struct conn *prev;
 	enum conn_state state;
 	struct io_socket socket;
 	struct addr peer;
@@ -105,32 +110,34 @@ struct conn {
 static void conn_pump(struct conn *c);
 static void conn_resume(struct parked *p);
 
-/* ---- the list of connections ---- */
+/* ---- lists of connections ---- */
 
 static void conn_unlink(struct conn *c)
 {
-	*c->back = c->next;
-	if (c->next != NULL) {
-		c->next->back = c->back;
-	} else {
-		c->server->last = c->back == &c->server->conns
-		                          ? NULL
-		                          : container_of(c->back, struct conn, next);
-	}
+	*(c->prev == NULL ? &c->list->first : &c->prev->next) = c->next;
+	*(c->next == NULL ? &c->list->last : &c->next->prev) = c->prev;
 }
 
-static void conn_link(struct conn *c)
+static void conn_link(struct conn *c, struct conn_list *list)
 {
-	struct server *sv = c->server;
+	c->list = list;
+	c->prev = NULL;
+	c->next = list->first;
+	*(c->next == NULL ? &list->last : &c->next->prev) = c;
+	list->first = c;
+}
 
-	c->next = sv->conns;
-	c->back = &sv->conns;
-	if (c->next != NULL) {
-		c->next->back = &c->next;
-	} else {
-		sv->last = c;
+/* Puts it where it belongs by now. */
+static void conn_sort(struct conn *c)
+{
+	bool idle = c->state == CONN_READING && c->xfr == NULL && c->parked == NULL &&
+	            c->out_len == 0 && !c->send.waiting;
+	struct conn_list *list = idle ? &c->server->idle : &c->server->busy;
+
+	if (c->list != list || (idle && c->heard)) {
+		conn_unlink(c);
+		conn_link(c, list);
 	}
-	sv->conns = c;
 }
 
 static void conn_free_if_idle(struct conn *c)
@@ -212,6 +219,7 @@ static void conn_close(struct conn *c, enum err why)
 
 	if (c->state != CONN_CLOSING) {
 		c->state = CONN_CLOSING;
+		conn_sort(c);
 		io_timer_clear(s->io, &c->timer);
 		conn_leave_queue(c);
 		if (c->parked != NULL) {
@@ -549,10 +557,7 @@ static void conn_pump(struct conn *c)
 	if (!c->send.waiting && c->heard) {
 		conn_wait(c, CONN_IDLE_S);
 	}
-	if (c->heard && c->server->conns != c) {
-		conn_unlink(c);
-		conn_link(c);
-	}
+	conn_sort(c);
 	c->heard = false;
 }
 
@@ -578,32 +583,21 @@ static void conn_new(struct server *sv, const struct io_done *done)
 		            .send = { .fn = conn_on_send },
 		            .timer = { .fn = conn_on_timer },
 		            .send_messages = SEND_MESSAGES_FIRST };
-	conn_link(c);
+	conn_link(c, &sv->idle);
 	sv->conn_count++;
 	conn_wait(c, CONN_IDLE_S);
 	conn_pump(c);
 }
 
-static bool conn_is_idle(const struct conn *c)
-{
-	return c->state == CONN_READING && c->xfr == NULL && c->parked == NULL && c->held == NULL &&
-	       c->out_len == 0 && !c->send.waiting;
-}
-
 /* Closes the connection that was idle for the longest, so that a new one has room (RFC 7766 §6.2.3
- * lets a server do so at any time). False: all of the first few are at work. */
+ * lets a server do so at any time). False: all are at work. */
 static bool server_make_room(struct server *sv)
 {
-	struct conn *c = sv->last;
-
-	for (unsigned i = 0; c != NULL && i < CONN_LOOKS_MAX; i++) {
-		if (conn_is_idle(c)) {
-			conn_close(c, ERR_PEER_TIMEOUT);
-			return true;
-		}
-		c = c->back == &sv->conns ? NULL : container_of(c->back, struct conn, next);
+	if (sv->idle.last == NULL) {
+		return false;
 	}
-	return false;
+	conn_close(sv->idle.last, ERR_PEER_TIMEOUT);
+	return true;
 }
 
 static void listener_on_accept(struct io_op *op, struct io_done done)
@@ -760,16 +754,22 @@ void server_go(struct server *sv)
 	}
 }
 
+static void conns_close(struct conn_list *list)
+{
+	for (struct conn *c = list->first, *next; c != NULL; c = next) {
+		next = c->next;
+		conn_close(c, ERR_STOPPING);
+	}
+}
+
 void server_close(struct server *sv)
 {
 	struct io *io = sv->shard->io;
 
 	parking_close(&sv->parking);
 	io_timer_clear(io, &sv->again);
-	for (struct conn *c = sv->conns, *next; c != NULL; c = next) {
-		next = c->next;
-		conn_close(c, ERR_STOPPING);
-	}
+	conns_close(&sv->busy);
+	conns_close(&sv->idle);
 	for (size_t i = 0; i < sv->listener_count; i++) {
 		struct listener *l = &sv->listeners[i];
 		io_timer_clear(io, &l->again);
@@ -787,7 +787,7 @@ void server_free(struct server *sv)
 	if (sv == NULL) {
 		return;
 	}
-	assert(sv->conns == NULL); /* the ring was drained after server_close() */
+	assert(sv->conn_count == 0); /* the ring was drained after server_close() */
 	parking_fini(&sv->parking);
 	free(sv->listeners);
 	free(sv);
