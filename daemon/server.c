@@ -31,6 +31,7 @@
 #define ACCEPT_AGAIN_MS 100           /* after accepting failed */
 
 #define TURN_BYTES          (256U * 1024) /* of transfers in a turn of the shard: 0.2 to 0.4 ms */
+#define TURN_MESSAGE_BYTES  1024U         /* what a message costs besides its octets */
 #define SEND_MESSAGES_FIRST 2U            /* of a transfer at once, to a new client */
 #define SEND_MESSAGES_MAX   8U
 #define SEND_PROVEN_BYTES   (512U * 1024) /* taken before a send is longer: buffers take less */
@@ -292,7 +293,7 @@ static bool conn_transfer_message(struct conn *c)
 	if (e == ERR_OK && message.len > 0) {
 		store_u16(c->out + c->out_len, (uint16_t)message.len);
 		c->out_len += 2 + message.len;
-		turn_take(sv, message.len);
+		turn_take(sv, message.len + TURN_MESSAGE_BYTES);
 	} else if (e != ERR_OK || xfr_out_ended(c->xfr)) {
 		conn_end_transfer(c, e);
 	} else if (xfr_out_room(c->xfr) <= room) {
@@ -485,15 +486,18 @@ static void conn_sent(struct conn *c)
 		free(c->out);
 		c->out = c->sending;
 		c->out_cap = c->sending_cap;
-	} else {
-		free(c->sending);
+		c->sending = NULL;
+		c->sending_cap = 0;
 	}
-	c->sending = NULL;
-	c->sending_cap = 0;
 	if (c->out_len == 0 && c->out_cap > keep) {
 		free(c->out);
 		c->out = NULL;
 		c->out_cap = 0;
+	}
+	if (c->sending_cap > keep) {
+		free(c->sending);
+		c->sending = NULL;
+		c->sending_cap = 0;
 	}
 }
 
