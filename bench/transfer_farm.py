@@ -237,9 +237,9 @@ class Stage:
     def key_args(self):
         return ['--key', '%s:%s:%s' % (KEY.name, KEY.algorithm, KEY.secret)]
 
-    def start(self, *groups, port=None):
+    def start(self, *groups):
         """axfarmd with these groups, each a dict of group()'s arguments."""
-        return Secondary(self.case, groups, port or self.case.port(), self.options.env)
+        return Secondary(self.case, groups, self.case.port(), self.options.env)
 
 
 class Table:
