@@ -79,6 +79,8 @@ def dead(table, options, how):
     table.add('%s: connections a minute' % title, (after['connections'] - before['connections']) / minutes, '',
               at_most=60)
     table.add('%s: datagrams a minute' % title, (after['datagrams'] - before['datagrams']) / minutes, '', at_most=60)
+    table.add('%s: requests over TCP a minute' % title, (after['requests'] - before['requests']) / minutes, '',
+              at_most=60)
     table.add('%s: axfarmd' % title, cpu / options.dead_seconds * 100, '% of a core')
     table.add('%s: its return is noticed' % title, noticed, 's', at_most=NOTICE_S)
     if caught_up is not None:

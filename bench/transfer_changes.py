@@ -25,7 +25,7 @@ def propagation(table, options):
             try:
                 changes_at(table, options, primary, secondary, per_s, targets.get(per_s, {}))
             except transfer_farm.harness.Failure as e:
-                table.fail('%d changes a second' % per_s, str(e))
+                table.fail('%d changes a second' % per_s, stage.why(e))
 
 
 def changes_at(table, options, primary, secondary, per_s, target):

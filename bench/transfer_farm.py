@@ -218,11 +218,14 @@ class Stage:
         self.options = options
         self.case = harness.Case('transfers', options)
         harness.CASES.append(self.case)
+        self.secondary = None
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, e, _):
+        if isinstance(e, harness.Failure):
+            e.args = (self.why(e),)
         self.case.end()
         if self.options.keep:
             print('kept: %s' % self.case.folder)
@@ -239,7 +242,17 @@ class Stage:
 
     def start(self, *groups):
         """axfarmd with these groups, each a dict of group()'s arguments."""
-        return Secondary(self.case, groups, self.case.port(), self.options.env)
+        self.secondary = Secondary(self.case, groups, self.case.port(), self.options.env)
+        return self.secondary
+
+    def why(self, e):
+        """What went wrong, and how axfarmd stands."""
+        status = self.secondary.status() if self.secondary else None
+        if status is None:
+            return str(e)
+        return '%s (%s; transfers: %d running, %d failed; %s)' % (
+            e, ', '.join('%d %s' % (n, state) for state, n in status['zones_by_state'].items() if n),
+            status['transfers_running'], status['transfers_failed'], self.secondary.log()[-300:].strip() or 'no errors')
 
 
 class Table:
