@@ -120,8 +120,8 @@ class Primary(harness.Process):
 class Secondary(harness.Process):
     """axfarmd, configured by groups of zones: each a primary with its zones and settings."""
 
-    def __init__(self, case, groups, port, env=()):
-        self.folder = os.path.dirname(case.path('axfarm', 'x'))
+    def __init__(self, case, groups, port, env=(), folder='axfarm'):
+        self.folder = os.path.dirname(case.path(folder, 'x'))
         self.port = port
         self.address = '127.0.0.1@%d' % self.port
         self.groups = []
@@ -129,7 +129,7 @@ class Secondary(harness.Process):
         for g in groups:
             self.group(**g)
         self.configure()
-        super().__init__(case, 'axfarmd', ['/usr/bin/env'] + list(env) + [
+        super().__init__(case, folder + 'd', ['/usr/bin/env'] + list(env) + [
             os.path.join(axfarm.BUILD, 'axfarmd'), '-c', self.path('axfarm.yaml')])
 
     def path(self, name):
