@@ -205,7 +205,8 @@ static void check_visible(struct judge *j, unsigned zone, const struct snapshot 
 	j->visible++;
 }
 
-static void check_timers(struct judge *j, unsigned zone)
+/* Returns whether the zone is busy. */
+static bool check_running(struct judge *j, unsigned zone)
 {
 	const struct secondary_zone *z = &j->node->zones[zone];
 	struct judge_zone *jz = &j->zones[zone];
@@ -214,7 +215,7 @@ static void check_timers(struct judge *j, unsigned zone)
 	int64_t now_s = env_wall_s(sim_env(j->sim));
 
 	if (z->life != ZONE_RUNNING) {
-		return;
+		return z->life == ZONE_STOPPING;
 	}
 	timers = zone_timers(z->zone);
 	if (jz->snap != NULL && timers.expire_at_s != 0 &&
@@ -222,13 +223,12 @@ static void check_timers(struct judge *j, unsigned zone)
 		judge_fail(j, (int)zone, "is served %lld s after it expired",
 		           (long long)(now_s - timers.expire_at_s));
 	}
-	if (!jz->may_go_back || j->now_ns < jz->said_ns + NS_PER_S || z->acts > 0) {
-		return;
-	}
 	transfer_zone_report(j->node->transfer, z->zone, &report);
-	if (!report.busy && report.state == TRANSFER_ZONE_OK) {
+	if (jz->may_go_back && j->now_ns >= jz->said_ns + NS_PER_S && z->acts == 0 &&
+	    !report.busy && report.state == TRANSFER_ZONE_OK) {
 		jz->may_go_back = false; /* all that was asked for is done */
 	}
+	return report.busy;
 }
 
 static void check_zone(struct judge *j, unsigned zone)
@@ -280,14 +280,29 @@ void judge_published(struct judge *j, unsigned zone, const struct snapshot *snap
 	remember_serial(j, zone, snapshot_serial(snap).n);
 }
 
+static void sweep(struct judge *j)
+{
+	struct transfer_counts counts;
+	unsigned busy = 0;
+
+	for (unsigned i = 0; i < j->truth->zone_count; i++) {
+		busy += check_running(j, i);
+	}
+	transfer_counts(j->node->transfer, &counts);
+	if (counts.sessions > busy) {
+		judge_fail(j, -1, "%" PRIu64 " sessions for %u zones that are busy",
+		           counts.sessions, busy);
+	}
+}
+
 void judge_turn(struct judge *j)
 {
 	count_turn(j);
 	for (unsigned i = 0; i < j->truth->zone_count; i++) {
 		check_zone(j, i);
-		if (j->turns % SWEEP_EVERY == 0) {
-			check_timers(j, i);
-		}
+	}
+	if (j->turns % SWEEP_EVERY == 0) {
+		sweep(j);
 	}
 }
 
