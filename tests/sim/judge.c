@@ -244,7 +244,9 @@ static void check_zone(struct judge *j, unsigned zone)
 	snap = zone_borrow(z->zone);
 	have = zone_have(z->zone);
 	jz->have_before = jz->have_serial;
-	if (zone_expired(z->zone)) {
+	jz->expired = zone_expired(z->zone);
+	jz->pinned = zone_pinned(z->zone);
+	if (jz->expired) {
 		jz->was_expired = true;
 	}
 	if (have != NULL) {
@@ -308,6 +310,23 @@ void judge_turn(struct judge *j)
 
 /* ---- ends and beginnings ---- */
 
+static void check_again(struct judge *j, unsigned zone, const struct seen *now)
+{
+	const struct zone *z = j->node->zones[zone].zone;
+	const struct judge_zone *jz = &j->zones[zone];
+
+	/* A version may have come that the end of the node overtook. */
+	if (jz->expired && zone_borrow(z) != NULL && seen_same(now, &jz->last) &&
+	    snapshot_source_serial(zone_have(z)).n == jz->have_serial) {
+		judge_fail(j, (int)zone, "had expired, and is served again");
+	}
+	if (!jz->acting && jz->pinned != zone_pinned(z)) {
+		judge_fail(j, (int)zone,
+		           jz->pinned ? "was pinned and is not any more"
+		                      : "was not pinned and is now");
+	}
+}
+
 void judge_started(struct judge *j)
 {
 	for (unsigned i = 0; i < j->truth->zone_count; i++) {
@@ -326,12 +345,17 @@ void judge_started(struct judge *j)
 			continue;
 		}
 		now = seen_of(snap);
+		if (jz->seen) {
+			check_again(j, i, &now);
+		}
 		jz->have = NULL;
 		check_have(j, i, zone_have(z->zone));
 		check_content(j, i, snap);
 		check_serial(j, i, &now);
 		remember(j, i, &now);
-		jz->was_expired = jz->was_expired || zone_expired(z->zone);
+		jz->expired = zone_expired(z->zone);
+		jz->pinned = zone_pinned(z->zone);
+		jz->was_expired = jz->was_expired || jz->expired;
 		jz->snap = zone_borrow(z->zone);
 	}
 }
@@ -344,6 +368,7 @@ void judge_ending(struct judge *j)
 	}
 	for (unsigned i = 0; i < TRUTH_ZONES_MAX; i++) {
 		j->zones[i].snap = NULL;
+		j->zones[i].acting = j->node->zones[i].acts > 0;
 	}
 }
 

@@ -11,9 +11,6 @@
 #include "base/hash.h"
 #include "zonestore/check.h"
 
-#define STORM_MIN_S  150
-#define STORM_MORE_S 300
-
 uint32_t run_dice(struct run *r, uint32_t below)
 {
 	return truth_dice(&r->truth, below);
@@ -352,7 +349,7 @@ void run_seed(const struct run_options *options, struct run_result *out)
 	begin(r, options);
 	run_again(options, again, sizeof(again));
 	r->judge.again = again;
-	storm_run(r, STORM_MIN_S + run_dice(r, STORM_MORE_S));
+	storm_run(r);
 	calm_run(r);
 	result(r, out);
 	end(r);
