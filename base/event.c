@@ -51,6 +51,13 @@ static const struct {
 	                            "zone {zone}: {primary} has no news (serial {serial})" },
 	[EVENT_REFRESH_FAILED] = { "refresh-failed", LEVEL_WARNING,
 	                           "zone {zone}: refresh from {primary} failed: {error}" },
+	[EVENT_PRIMARY_DOWN] = { "primary-down", LEVEL_ERROR,
+	                         "primary {primary} is cut off: {error}; its zones wait for it" },
+	[EVENT_PRIMARY_UP] = { "primary-up", LEVEL_INFO,
+	                       "primary {primary} answers again; its zones catch up" },
+	[EVENT_PRIMARY_ABILITY] = { "primary-ability", LEVEL_WARNING,
+	                            "primary {primary} is asked for less at once from now on: "
+	                            "{ability}" },
 	[EVENT_SERIAL_LOWER] = { "serial-lower", LEVEL_WARNING,
 	                         "zone {zone}: {primary} has serial {serial}, older than our "
 	                         "{ours}" },
@@ -63,6 +70,9 @@ static const struct {
 	[EVENT_CONTENT_KNOWN] = { "content-known", LEVEL_INFO,
 	                          "zone {zone}: serial {serial} has the very content of serial "
 	                          "{kept}, which is kept" },
+	[EVENT_CONTENT_DIFFERS] = { "content-differs", LEVEL_WARNING,
+	                            "zone {zone}: serial {serial} of {primary} is not what {ours} "
+	                            "sent under the same serial" },
 	[EVENT_VERSION_HELD] = { "version-held", LEVEL_WARNING,
 	                         "zone {zone}: serial {serial} from {primary} is not served but "
 	                         "held: {reason} "
@@ -85,6 +95,15 @@ static const struct {
 	                       "zone {zone}: NOTIFY to {to} answered (serial {serial})" },
 	[EVENT_NOTIFY_OUT_FAILED] = { "notify-out-failed", LEVEL_WARNING,
 	                              "zone {zone}: NOTIFY to {to} failed: {error}" },
+	[EVENT_NOTIFY_SILENT] = { "notify-silent", LEVEL_WARNING,
+	                          "NOTIFY to {to}: no answer; {zones} zones wait until there is "
+	                          "one" },
+	[EVENT_NOTIFY_ANSWERED] = { "notify-answered", LEVEL_INFO,
+	                            "NOTIFY to {to}: answered after {secs} secs; {zones} zones "
+	                            "are told now, {dropped} were dropped" },
+	[EVENT_NOTIFY_GIVEN_UP] = { "notify-given-up", LEVEL_WARNING,
+	                            "NOTIFY to {to}: no answer for {secs} secs; {zones} zones are "
+	                            "dropped" },
 	[EVENT_XFR_OUT_DONE] = { "xfr-out-done", LEVEL_INFO, xfr_out_done },
 	[EVENT_XFR_OUT_REFUSED] = { "xfr-out-refused", LEVEL_INFO,
 	                            "zone {zone}: transfer to {to} refused: {error}" },

@@ -41,10 +41,14 @@ enum event_kind {
 	EVENT_TRANSFER_OUTSIDE,  /* zone, primary, ignored */
 	EVENT_REFRESH_CURRENT,   /* zone, primary, serial */
 	EVENT_REFRESH_FAILED,    /* zone, primary, error, code */
+	EVENT_PRIMARY_DOWN,      /* primary, error */
+	EVENT_PRIMARY_UP,        /* primary */
+	EVENT_PRIMARY_ABILITY,   /* primary, ability */
 	EVENT_SERIAL_LOWER,      /* zone, primary, serial, ours */
 	EVENT_SERIAL_BACK,       /* zone, primary, serial, ours */
 	EVENT_SERIAL_FOLLOWED,   /* zone, primary, serial, ours */
 	EVENT_CONTENT_KNOWN,     /* zone, serial, kept */
+	EVENT_CONTENT_DIFFERS,   /* zone, primary, serial, ours */
 	EVENT_VERSION_HELD,      /* zone, primary, serial, reason, records, served */
 	EVENT_GUARD_PASSED,      /* zone, serial, reason */
 	EVENT_ZONE_EXPIRED,      /* zone, serial */
@@ -54,6 +58,9 @@ enum event_kind {
 	EVENT_NOTIFY_REFUSED,    /* zone, from, error */
 	EVENT_NOTIFY_OUT,        /* zone, to, serial */
 	EVENT_NOTIFY_OUT_FAILED, /* zone, to, error */
+	EVENT_NOTIFY_SILENT,     /* to, zones */
+	EVENT_NOTIFY_ANSWERED,   /* to, secs, zones, dropped */
+	EVENT_NOTIFY_GIVEN_UP,   /* to, zones, secs */
 	EVENT_XFR_OUT_DONE, /* zone, to, kind, key, messages, records, bytes, secs, rate, serial */
 	EVENT_XFR_OUT_REFUSED, /* zone, to, error */
 	EVENT_XFR_OUT_FAILED,  /* zone, to, error */

@@ -35,6 +35,9 @@ static void config_init(struct config_load *l)
 	c->zone_seed = env_random_u64(l->host->env);
 	c->listen = any;
 	c->listen_count = ARRAY_LEN(any);
+	c->notify_rate = CONFIG_NOTIFY_RATE;
+	c->notify_in_rate = CONFIG_NOTIFY_IN_RATE;
+	c->notify_refused_rate = CONFIG_NOTIFY_REFUSED_RATE;
 	c->log_level = LEVEL_INFO;
 	c->log_format = EVENT_FORMAT_TEXT;
 	snprintf(c->database_path, sizeof(c->database_path), "/var/lib/axfarm");

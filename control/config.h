@@ -31,6 +31,11 @@
 #define CONFIG_ERRORS_MAX     10
 #define CONFIG_WARNINGS_MAX   10
 #define CONFIG_MESSAGE_MAX    512
+#define CONFIG_RATE_MAX       100000000U /* a second */
+
+#define CONFIG_NOTIFY_RATE         10000U /* defaults */
+#define CONFIG_NOTIFY_IN_RATE      100000U
+#define CONFIG_NOTIFY_REFUSED_RATE 50U
 
 #define CONFIG_DNS_PORT 53
 
@@ -42,6 +47,10 @@ struct config_key {
 	uint8_t secret[TSIG_SECRET_MAX_LEN];
 };
 
+#define CONFIG_CONNECTIONS_MAX 1024 /* max-connections */
+#define CONFIG_TRANSFERS_MAX   65535
+#define CONFIG_QUERIES_MAX     1000000
+
 struct config_primary {
 	char name[CONFIG_NAME_MAX_LEN + 1];
 	const struct addr *addresses; /* tried in this order; at least one */
@@ -49,6 +58,9 @@ struct config_primary {
 	uint32_t key;        /* index into keys; CONFIG_NO_KEY */
 	struct addr source4; /* family 0: any; ports are 0 */
 	struct addr source6;
+	uint32_t max_connections; /* of each address; 0: the default */
+	uint32_t max_transfers;
+	uint32_t queries_per_s; /* 0: no limit */
 };
 
 /* A place in the index of zones. */
@@ -70,6 +82,9 @@ struct config {
 	size_t listen_count;
 	unsigned workers;                   /* 0: one per core */
 	char user[CONFIG_USER_MAX_LEN + 1]; /* "": stay who we are */
+	uint32_t notify_rate;               /* a second to each target; 0: no limit */
+	uint32_t notify_in_rate;      /* a second from a source that may notify; 0: no limit */
+	uint32_t notify_refused_rate; /* and from one that may not */
 
 	/* database */
 	char database_path[CONFIG_PATH_MAX_LEN + 1]; /* default /var/lib/axfarm */

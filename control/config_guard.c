@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * control/config_guard.c — which versions of a zone are kept, and which are not served. */
+ * control/config_guard.c — which versions of a zone are kept, which are not served, and whose they are. */
 #include "control/config_p.h"
+
+#define COMPARE_LEAST_S 1 /* between two comparisons of a zone */
 
 /* ---- history ---- */
 
@@ -146,6 +148,30 @@ void read_guard(struct config_load *l, const struct node *n, void *to)
 	};
 
 	value_map(l, n, settings, ARRAY_LEN(settings), &((struct config_settings *)to)->guard);
+}
+
+/* ---- which primary ---- */
+
+void read_primary_policy(struct config_load *l, const struct node *n, void *to)
+{
+	static const char *const names[] = { "ordered", "newest", NULL };
+	unsigned at;
+
+	if (value_choice(l, n, names, &at)) {
+		((struct config_settings *)to)->newest = at == 1;
+	}
+}
+
+void read_compare_primaries(struct config_load *l, const struct node *n, void *to)
+{
+	uint64_t range[2] = { COMPARE_LEAST_S, INT32_MAX };
+	uint32_t *seconds = &((struct config_settings *)to)->compare_s;
+
+	if (n->kind == NODE_TEXT && strcmp(n->text, "off") == 0) {
+		*seconds = 0;
+	} else {
+		value_time(l, n, range, seconds);
+	}
 }
 
 /* ---- on-lower-serial ---- */

@@ -149,6 +149,8 @@ void read_limits(struct config_load *l, const struct node *n, void *to);
 /* config_guard.c: likewise. */
 void read_history(struct config_load *l, const struct node *n, void *to);
 void read_guard(struct config_load *l, const struct node *n, void *to);
+void read_primary_policy(struct config_load *l, const struct node *n, void *to);
+void read_compare_primaries(struct config_load *l, const struct node *n, void *to);
 void read_on_lower_serial(struct config_load *l, const struct node *n, void *to);
 
 /* config_table.c: the index of these settings, new or found. Copies the arrays when new. */

@@ -64,12 +64,40 @@ static void read_user(struct config_load *l, const struct node *n, void *to)
 	value_word(l, n, c->user, sizeof(c->user));
 }
 
+static void read_rate(struct config_load *l, const struct node *n, uint32_t *out)
+{
+	uint64_t range[2] = { 0, CONFIG_RATE_MAX };
+	uint64_t rate;
+
+	if (value_number(l, n, range, &rate)) {
+		*out = (uint32_t)rate;
+	}
+}
+
+static void read_notify_rate(struct config_load *l, const struct node *n, void *to)
+{
+	read_rate(l, n, &((struct config *)to)->notify_rate);
+}
+
+static void read_notify_in_rate(struct config_load *l, const struct node *n, void *to)
+{
+	read_rate(l, n, &((struct config *)to)->notify_in_rate);
+}
+
+static void read_notify_refused_rate(struct config_load *l, const struct node *n, void *to)
+{
+	read_rate(l, n, &((struct config *)to)->notify_refused_rate);
+}
+
 void read_server(struct config_load *l, const struct node *section)
 {
 	static const struct setting settings[] = {
 		{ "listen", read_listen },
 		{ "workers", read_workers },
 		{ "user", read_user },
+		{ "notify-rate", read_notify_rate },
+		{ "notify-in-rate", read_notify_in_rate },
+		{ "notify-refused-rate", read_notify_refused_rate },
 	};
 
 	value_map(l, section, settings, ARRAY_LEN(settings), l->c);

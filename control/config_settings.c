@@ -29,7 +29,8 @@ void settings_default(struct config_settings *out)
 {
 	*out = (struct config_settings){ .limits = default_limits,
 		                         .history = default_history,
-		                         .guard = default_guard };
+		                         .guard = default_guard,
+		                         .compare_s = 86400 };
 }
 
 /* Makes the array for a list of settings, in the arena of the nodes; NULL with *count 0 where the

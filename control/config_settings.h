@@ -73,5 +73,7 @@ struct config_settings {
 	struct config_limits limits;
 	struct config_history history;
 	struct config_guard guard;
-	bool follow_lower; /* on-lower-serial: follow; ignore */
+	bool follow_lower;  /* on-lower-serial: follow; ignore */
+	bool newest;        /* primary-policy: newest; ordered */
+	uint32_t compare_s; /* compare-primaries: 1 d; 0: off */
 };

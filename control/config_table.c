@@ -60,7 +60,7 @@ static uint64_t guard_hash(uint64_t h, const struct config_settings *s)
 	                   (uint64_t)g->size);
 	h = mix(h, (uint64_t)g->shrink_percent << 32 | g->shrink_records);
 	h = mix(mix(h, g->max_records), g->max_bytes);
-	return mix(h, s->follow_lower);
+	return mix(h, (uint64_t)s->compare_s << 2 | (uint64_t)s->newest << 1 | s->follow_lower);
 }
 
 static uint64_t settings_hash(uint64_t seed, const struct config_settings *s)
@@ -125,7 +125,8 @@ static bool guards_equal(const struct config_settings *a, const struct config_se
 	       g->shrink == h->shrink && g->zonemd == h->zonemd && g->size == h->size &&
 	       g->shrink_percent == h->shrink_percent && g->shrink_records == h->shrink_records &&
 	       g->max_records == h->max_records && g->max_bytes == h->max_bytes &&
-	       a->follow_lower == b->follow_lower;
+	       a->follow_lower == b->follow_lower && a->newest == b->newest &&
+	       a->compare_s == b->compare_s;
 }
 
 static bool settings_equal(const struct config_settings *a, const struct config_settings *b)

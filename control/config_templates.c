@@ -44,6 +44,8 @@ static void read_template(struct config_load *l, const struct node *n)
 		{ "history", read_history },
 		{ "guard", read_guard },
 		{ "on-lower-serial", read_on_lower_serial },
+		{ "primary-policy", read_primary_policy },
+		{ "compare-primaries", read_compare_primaries },
 	};
 	struct zone_template t = { .index = UINT32_MAX };
 	struct template_entry e = { .template = &t };

@@ -243,6 +243,8 @@ static const struct setting zone_settings[] = {
 	{ "history", read_history },
 	{ "guard", read_guard },
 	{ "on-lower-serial", read_on_lower_serial },
+	{ "primary-policy", read_primary_policy },
+	{ "compare-primaries", read_compare_primaries },
 };
 
 /* Finds the template that the entry names; *out NULL if it names none. */

@@ -37,6 +37,10 @@ static void print_zones(const struct ctl *ctl, const json_t *status)
 		fprintf(ctl->out, "; %" PRIu64 " held, %" PRIu64 " pinned",
 		        member_count(status, "zones_held"), member_count(status, "zones_pinned"));
 	}
+	if (member_count(status, "zones_differ") > 0) {
+		fprintf(ctl->out, "; %" PRIu64 " whose primaries differ",
+		        member_count(status, "zones_differ"));
+	}
 	fputs(json_is_true(json_object_get(status, "loading")) ? " (still loading)\n" : "\n",
 	      ctl->out);
 }
@@ -59,6 +63,24 @@ static void print_store(const struct ctl *ctl, const json_t *status)
 		colour_end(ctl, COLOUR_BAD);
 		fputc('\n', ctl->out);
 	}
+}
+
+/* What is out of the ordinary about NOTIFY; mostly nothing. */
+static void print_notify(const struct ctl *ctl, const json_t *s)
+{
+	char text[256];
+
+	if (member_count(s, "notifies_limited") + member_count(s, "notifies_owed") +
+	            member_count(s, "notifies_dropped") + member_count(s, "notify_silent") ==
+	    0) {
+		return;
+	}
+	snprintf(text, sizeof(text),
+	         "%" PRIu64 " zones to be told of, %" PRIu64 " targets silent, %" PRIu64
+	         " given up; %" PRIu64 " received beyond the limits",
+	         member_count(s, "notifies_owed"), member_count(s, "notify_silent"),
+	         member_count(s, "notifies_dropped"), member_count(s, "notifies_limited"));
+	line(ctl, "notify", text);
 }
 
 enum ctl_exit ctl_status(const struct ctl *ctl)
@@ -93,6 +115,7 @@ enum ctl_exit ctl_status(const struct ctl *ctl)
 	         member_count(s, "soa_queries"), member_count(s, "notifies_in"),
 	         member_count(s, "notifies_out"));
 	line(ctl, "refresh", text);
+	print_notify(ctl, s);
 	snprintf(text, sizeof(text),
 	         "%" PRIu64 " queries, %" PRIu64 " transfers out (%" PRIu64 " IXFR, %" PRIu64
 	         " AXFR); %s sent",

@@ -231,6 +231,11 @@ static void print_zone(const struct ctl *ctl, const json_t *zone)
 	print_time(ctl, "expires", zone, "expire_at");
 	print_time(ctl, "failing", zone, "failing_since");
 	print_versions(ctl, zone);
+	if (json_is_string(json_object_get(zone, "differs"))) {
+		snprintf(text, sizeof(text), "%.60s has this serial with other content",
+		         member_text(zone, "differs"));
+		print_field(ctl, "differs", text);
+	}
 	if (json_is_object(error)) {
 		snprintf(text, sizeof(text), "%.300s (%.40s, %.60s)", member_text(error, "text"),
 		         member_text(error, "code"), text_or_dash(error, "primary"));

@@ -205,6 +205,11 @@ static json_t *zone_object(const struct control_zone *z)
 	put_time(object, "expire_at", z->expire_at_s);
 	put_time(object, "failing_since", z->failing_since_s);
 	put(object, "last_error", last_error(z));
+	if (z->differs.family == 0) {
+		put(object, "differs", json_null());
+	} else {
+		put_addr(object, "differs", &z->differs);
+	}
 	put(object, "pinned", json_boolean(z->pinned));
 	put(object, "held", held_version(z));
 	put_count(object, "versions", z->versions);
@@ -242,6 +247,7 @@ char *json_status(const struct control_status *s)
 	put(object, "zones_by_state", by_state);
 	put_count(object, "zones_held", s->zones_held);
 	put_count(object, "zones_pinned", s->zones_pinned);
+	put_count(object, "zones_differ", s->zones_differ);
 	put_text(object, "store", s->store_failing ? "failing" : "ok");
 	if (s->store_failing) {
 		put(object, "store_error",
@@ -262,6 +268,12 @@ char *json_status(const struct control_status *s)
 	put_count(object, "soa_queries", s->soa_queries);
 	put_count(object, "notifies_in", s->notifies_in);
 	put_count(object, "notifies_out", s->notifies_out);
+	put_count(object, "notifies_limited", s->notifies_limited);
+	put_count(object, "notifies_owed", s->notifies_owed);
+	put_count(object, "notifies_dropped", s->notifies_dropped);
+	put_count(object, "notify_silent", s->notify_silent);
+	put_count(object, "compared", s->compared);
+	put_count(object, "compared_differ", s->compared_differ);
 	put_count(object, "transfers_out", s->transfers_out);
 	put_count(object, "transfers_out_ixfr", s->transfers_out_ixfr);
 	put_count(object, "transfers_out_axfr", s->transfers_out_axfr);

@@ -59,6 +59,7 @@ struct control_zone {
 	int64_t failing_since_s;
 	enum err last_error; /* ERR_OK: none */
 	struct addr last_error_primary;
+	struct addr differs; /* a primary with our serial and other content; family 0: none */
 	int64_t last_error_at_s;
 	bool pinned;            /* what comes is not served */
 	enum control_hold held; /* why a version is kept aside; CONTROL_HOLD_NONE: none is */
@@ -144,7 +145,7 @@ struct control_status {
 	unsigned workers;
 	uint64_t zones;
 	uint64_t zones_by_state[CONTROL_ZONE_STATES];
-	uint64_t zones_held, zones_pinned;
+	uint64_t zones_held, zones_pinned, zones_differ;
 	bool loading;
 	bool store_failing;
 	enum err store_error;
@@ -154,6 +155,8 @@ struct control_status {
 	uint64_t queries, transfers_done, transfers_failed, transfers_running;
 	uint64_t bytes_in, notifies_in, notifies_out, soa_queries, transfers_out;
 	uint64_t transfers_out_ixfr, transfers_out_axfr, bytes_out;
+	uint64_t notifies_limited, notifies_owed, notifies_dropped, notify_silent, compared;
+	uint64_t compared_differ; /* as transfer.h says, all of them */
 };
 
 struct control_reload {
@@ -174,8 +177,7 @@ struct control_ops {
 	/* Writes a version as a zone file. ERR_NOT_FOUND: there is no such zone or version. */
 	enum err (*zone_export)(void *self, struct name name, const struct control_pick *pick,
 	                        const struct control_sink *sink);
-	/* Applies the configuration file again; on failure nothing changed and `why` has the
-	 * reason. */
+	/* Applies the configuration file again; on failure nothing changed and `why` tells. */
 	enum err (*reload)(void *self, struct control_reload *out, char *why, size_t why_cap);
 	void (*stop)(void *self);
 	/* Fills the kept versions, what is aside and what is served first, then from the newest on: up

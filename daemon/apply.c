@@ -123,6 +123,8 @@ static void make_primaries(struct zone_policy *p, const struct applied *a,
 			to->addr = from->addresses[k];
 			to->source = to->addr.family == 4 ? from->source4 : from->source6;
 			to->key = key_at(a, from->key);
+			to->pace = (struct policy_pace){ from->max_connections, from->max_transfers,
+				                         from->queries_per_s };
 			snprintf(to->name, sizeof(to->name), "%s", from->name);
 		}
 	}
@@ -193,6 +195,8 @@ static struct zone_policy *make_policy(const struct applied *a, const struct con
 		.max_expire_s = s->limits.max_expire_s,
 	};
 	make_guard(p, s);
+	p->newest = s->newest;
+	p->compare_s = s->compare_s;
 	return p;
 }
 
@@ -487,6 +491,9 @@ static enum err apply_locked(struct daemon *d, struct config *config, struct con
 	}
 	atomic_store(&d->events.level, (int)config->log_level);
 	atomic_store(&d->events.format, (int)config->log_format);
+	for (unsigned i = 0; i < d->shard_count; i++) {
+		shard_notify_rate(&d->shards[i], config);
+	}
 	*out = (struct control_reload){ 0 };
 	e = apply_zones(d, a, old, out);
 	if (e != ERR_OK) {

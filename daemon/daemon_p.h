@@ -44,6 +44,7 @@ struct shard_counts {
 	_Atomic uint64_t transfers_out_ixfr; /* ended well: differences */
 	_Atomic uint64_t transfers_out_axfr; /* and whole zones */
 	_Atomic uint64_t bytes_out;          /* octets of both */
+	_Atomic uint64_t notifies_limited;   /* not answered: too many of one source, or in all */
 };
 
 static inline void count_more(_Atomic uint64_t *counter, uint64_t more)
@@ -59,7 +60,9 @@ static inline void count_one(_Atomic uint64_t *counter)
 
 struct daemon;
 struct notice_mail;
+struct notify_limit;
 struct server;
+struct xfr_share;
 
 struct shard {
 	struct daemon *d;
@@ -69,9 +72,11 @@ struct shard {
 	bool started;
 	struct io *io;
 	struct server *server;
+	struct xfr_share *share; /* of transfers out */
 	struct transfer *transfer;
 	struct answer_scratch *scratch;
 	struct shard_counts counts;
+	struct notify_limit *notify_limit;
 	struct notice_mail *early; /* NOTIFYs that came before the engines ran */
 	unsigned early_count;
 	bool engines_run;
@@ -100,6 +105,7 @@ struct daemon {
 	struct store *store;
 	struct control *control;
 	struct control_ops ops;
+	struct quotas *quotas; /* of primaries, over all shards */
 	struct shard shards[SHARDS_MAX];
 	unsigned shard_count;
 	pthread_t disk_thread;
@@ -130,6 +136,9 @@ struct daemon {
 MUST_USE enum err shards_start(struct daemon *d);
 void shards_go(struct daemon *d);   /* returns when all take mails */
 void shards_stop(struct daemon *d); /* ends their turns; rings stay for late mails */
+
+/* Tells the engine its share of `notify-rate`; any thread, while the engine is there. */
+void shard_notify_rate(struct shard *s, const struct config *config);
 void shards_free(struct daemon *d); /* ends their threads; nobody posts any more */
 
 /* Carries a store task to a shard (store_options.post). */

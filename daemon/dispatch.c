@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "transfer/notify_limit.h"
 #include "transfer/xfr_out.h"
 #include "zonestore/versions.h"
 #include "zonestore/wanted.h"
@@ -108,10 +109,29 @@ static enum rcode reading_begin(struct reading *rd, struct reader *r)
 	return tail.edns.present && tail.edns.version != 0 ? RCODE_BADVERS : RCODE_NOERROR;
 }
 
+/* One more NOTIFY of this peer: may it be answered? What is not answered its sender repeats; whoever
+ * sends too many of them is not to cost us more than that. */
+static bool notify_passes(struct shard *s, const struct reading *rd, enum notify_limit_kind kind)
+{
+	const struct applied *a = atomic_load_explicit(&s->d->applied, memory_order_acquire);
+	uint32_t rate = kind == NOTIFY_LIMIT_ALLOWED ? a->config->notify_in_rate
+	                                             : a->config->notify_refused_rate;
+
+	if (notify_limit_take(s->notify_limit, &rd->in->peer, kind, rate)) {
+		return true;
+	}
+	count_one(&s->counts.notifies_limited);
+	return false;
+}
+
 static enum dispatch reply_tsig_error(struct shard *s, struct reading *rd,
                                       const struct tsig_record *record, enum err e,
                                       struct bytes *reply)
 {
+	if (header_opcode(&rd->rq.header) == OPCODE_NOTIFY &&
+	    !notify_passes(s, rd, NOTIFY_LIMIT_REFUSED)) {
+		return DISPATCH_DROP;
+	}
 	if (stranger_logged(s)) {
 		EVENT(&s->d->events, EVENT_TSIG_FAILED, F_ADDR("from", &rd->in->peer),
 		      F_NAME("key", name_bytes(name_of(&record->key_name))), F_ERR("error", e));
@@ -207,8 +227,8 @@ void dispatch_fini(struct shard *s)
 	}
 }
 
-/* Gives the notice to the zone's shard. ERR_BUSY if it has too much to do: the sender will repeat.
- */
+/* Gives the notice to the zone's shard. ERR_BUSY if it has too much to do: unanswered, it will be
+ * repeated. */
 static enum err notice_send(struct shard *s, const struct zone *zone,
                             const struct transfer_notice *notice)
 {
@@ -244,11 +264,16 @@ static enum dispatch handle_notify(struct shard *s, struct reading *rd, struct b
 		        : e == ERR_NOT_ALLOWED ? RCODE_REFUSED
 		                               : RCODE_FORMERR;
 	}
+	if (!notify_passes(s, rd, e == ERR_OK ? NOTIFY_LIMIT_ALLOWED : NOTIFY_LIMIT_REFUSED)) {
+		return DISPATCH_DROP;
+	}
 	if (e == ERR_OK) {
 		EVENT(&s->d->events, EVENT_NOTIFY_IN, F_NAME("zone", name_bytes(apex)),
 		      F_ADDR("from", &rd->in->peer), F_UINT("serial", notice.serial.n));
-		e = notice_send(s, zone, &notice);
-		rcode = e == ERR_OK ? RCODE_NOERROR : RCODE_SERVFAIL;
+		if (notice_send(s, zone, &notice) != ERR_OK) {
+			count_one(&s->counts.notifies_limited);
+			return DISPATCH_DROP;
+		}
 	} else if (stranger_logged(s)) {
 		EVENT(&s->d->events, EVENT_NOTIFY_REFUSED, F_NAME("zone", name_bytes(apex)),
 		      F_ADDR("from", &rd->in->peer), F_ERR("error", e));
@@ -300,6 +325,7 @@ static enum dispatch handle_transfer(struct shard *s, struct reading *rd, struct
 		                            .flags = rd->rq.header.flags,
 		                            .edns = rd->rq.edns,
 		                            .udp = rd->in->udp,
+		                            .share = s->share,
 		                            .tsig = &rd->tsig };
 	if (rd->question.type == TYPE_IXFR) {
 		if (xfr_out_read_serial(rd->after_question, &rd->rq.header, &request.serial) !=

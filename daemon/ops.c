@@ -39,16 +39,18 @@ static enum control_zone_state state_of(enum transfer_zone_state state)
 }
 
 /* While the store is being loaded no engine runs; what is served by then is told all the same. */
-static enum control_zone_state zone_state(struct shard *s, struct zone *zone)
+static enum control_zone_state zone_state(struct shard *s, struct zone *zone, struct addr *differs)
 {
 	struct transfer_zone_report report;
 
+	*differs = (struct addr){ 0 };
 	if (zone_engine(zone) == NULL) {
 		return zone_expired(zone)          ? CONTROL_ZONE_EXPIRED
 		       : zone_borrow(zone) == NULL ? CONTROL_ZONE_NEW
 		                                   : CONTROL_ZONE_OK;
 	}
 	transfer_zone_report(s->transfer, zone, &report);
+	*differs = report.differs;
 	return state_of(report.state);
 }
 
@@ -75,7 +77,6 @@ static void zone_fill(struct shard *s, struct zone *zone, struct control_zone *o
 	struct snapshot_facts f;
 
 	*out = (struct control_zone){
-		.state = zone_state(s, zone),
 		.served = snap != NULL,
 		.refreshed_at_s = t.refreshed_at_s,
 		.refresh_at_s = t.refresh_at_s,
@@ -85,6 +86,7 @@ static void zone_fill(struct shard *s, struct zone *zone, struct control_zone *o
 		.last_error_primary = t.last_error_primary,
 		.last_error_at_s = t.last_error_at_s,
 	};
+	out->state = zone_state(s, zone, &out->differs);
 	name_copy(zone_apex(zone), &out->name);
 	zone_fill_held(zone, out);
 	if (snap != NULL) {
@@ -206,7 +208,7 @@ static enum err page_job_run(struct shard *s, struct shard_job *job)
 	for (size_t i = 0; i < j->count; i++) {
 		switch (j->what) {
 		case PAGE_STATES:
-			j->rows[i].state = zone_state(s, j->zones[i]);
+			j->rows[i].state = zone_state(s, j->zones[i], &j->rows[i].differs);
 			j->rows[i].held = ops_hold(zone_hold(j->zones[i]));
 			j->rows[i].pinned = zone_pinned(j->zones[i]);
 			break;
@@ -337,6 +339,7 @@ static void count_state(void *self, const struct control_zone *row)
 	out->zones_by_state[row->state]++;
 	out->zones_held += row->held != CONTROL_HOLD_NONE;
 	out->zones_pinned += row->pinned;
+	out->zones_differ += row->differs.family != 0;
 }
 
 static void sum_counts(const struct daemon *d, struct control_status *out)
@@ -361,6 +364,13 @@ static void sum_counts(const struct daemon *d, struct control_status *out)
 		out->soa_queries += t.soa_queries;
 		out->notifies_in += t.notifies_in;
 		out->notifies_out += t.notifies_out;
+		out->notifies_owed += t.notifies_owed;
+		out->notifies_dropped += t.notifies_dropped;
+		out->notify_silent += t.notify_silent;
+		out->compared += t.compared;
+		out->compared_differ += t.compared_differ;
+		out->notifies_limited +=
+			atomic_load_explicit(&s->counts.notifies_limited, memory_order_relaxed);
 	}
 }
 

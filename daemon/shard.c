@@ -13,6 +13,8 @@
 #include "daemon/daemon_p.h"
 #include "daemon/dispatch_p.h"
 #include "ring/uring.h"
+#include "transfer/notify_limit.h"
+#include "transfer/xfr_share.h"
 
 static void shard_turn_end(void *self)
 {
@@ -92,13 +94,23 @@ static void shard_count(struct shard *s, unsigned *counter)
 	pthread_mutex_unlock(&d->lock);
 }
 
+/* Zones are spread evenly over the shards, so each may send its part. */
+void shard_notify_rate(struct shard *s, const struct config *config)
+{
+	uint32_t rate = config->notify_rate;
+	uint32_t share = (rate + s->d->shard_count - 1) / s->d->shard_count;
+
+	transfer_notify_rate(s->transfer, share);
+}
+
 static void shard_run(struct shard *s)
 {
 	struct transfer_options options = { .io = s->io,
 		                            .events = &s->d->events,
 		                            .store = s->d->store,
 		                            .pool = s->d->pool,
-		                            .epoch = s->d->epoch };
+		                            .epoch = s->d->epoch,
+		                            .quotas = s->d->quotas };
 	enum err e = transfer_new(&options, &s->transfer);
 
 	if (e != ERR_OK) {
@@ -109,10 +121,12 @@ static void shard_run(struct shard *s)
 	if (e != ERR_OK) {
 		return;
 	}
+	shard_notify_rate(s, ((struct applied *)atomic_load(&s->d->applied))->config);
 	server_go(s->server);
 	epoch_quiet(s->d->epoch, s->epoch_slot);
 	io_run(s->io);
 	server_close(s->server);
+	transfer_settle(s->transfer);
 	if (DAEMON_FREES_ALL) {
 		transfer_free(s->transfer);
 	}
@@ -154,7 +168,9 @@ static void *shard_main(void *arg)
 	}
 	dispatch_fini(s);
 	server_free(s->server);
+	xfr_share_free(s->share);
 	free(s->scratch);
+	notify_limit_free(s->notify_limit);
 	return NULL;
 }
 
@@ -164,6 +180,8 @@ enum err shards_start(struct daemon *d)
 		struct shard *s = &d->shards[i];
 		*s = (struct shard){ .d = d, .index = i };
 		s->scratch = mem_zero(1, sizeof(*s->scratch));
+		s->notify_limit = notify_limit_new(d->env);
+		s->share = xfr_share_new();
 		s->epoch_slot = epoch_join(d->epoch);
 		if (pthread_create(&s->thread, NULL, shard_main, s) != 0) {
 			snprintf(d->why, sizeof(d->why), "cannot start a thread");

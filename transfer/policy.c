@@ -38,6 +38,7 @@ struct zone_policy *zone_policy_new(void)
 	p->limits = limits_default;
 	p->guard = guard_default;
 	p->history = history_default;
+	p->compare_s = 24 * 3600;
 	return p;
 }
 
@@ -129,10 +130,17 @@ static bool targets_equal(const struct policy_target *a, const struct policy_tar
 	return true;
 }
 
+static bool pace_equal(const struct policy_pace *a, const struct policy_pace *b)
+{
+	return a->connections == b->connections && a->transfers == b->transfers &&
+	       a->queries_per_s == b->queries_per_s;
+}
+
 static bool primaries_look_equal(const struct zone_policy *a, const struct zone_policy *b)
 {
 	for (size_t i = 0; i < a->primary_count; i++) {
 		if (!source_equal(&a->primaries[i].source, &b->primaries[i].source) ||
+		    !pace_equal(&a->primaries[i].pace, &b->primaries[i].pace) ||
 		    strcmp(a->primaries[i].name, b->primaries[i].name) != 0) {
 			return false;
 		}
@@ -173,7 +181,8 @@ bool zone_policy_equal(const struct zone_policy *a, const struct zone_policy *b)
 	       access_equal(a->allow_transfer, b->allow_transfer, a->allow_transfer_count) &&
 	       targets_equal(a->notify, b->notify, a->notify_count) &&
 	       limits_equal(&a->limits, &b->limits) && guards_equal(&a->guard, &b->guard) &&
-	       histories_equal(&a->history, &b->history);
+	       histories_equal(&a->history, &b->history) && a->newest == b->newest &&
+	       a->compare_s == b->compare_s;
 }
 
 /* Where a key is named, the message was signed with that very key. */

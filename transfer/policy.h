@@ -13,12 +13,23 @@
 #include "dns/tsig.h"
 #include "zonestore/store.h"
 
+/* What may be asked of a primary, by all shards together. */
+struct policy_pace {
+	uint32_t connections;   /* 0: POLICY_CONNECTIONS */
+	uint32_t transfers;     /* requests for transfers at once; 0: POLICY_TRANSFERS */
+	uint32_t queries_per_s; /* requests of any kind, a second; 0: no limit */
+};
+
+#define POLICY_CONNECTIONS 8U
+#define POLICY_TRANSFERS   512U
+
 /* One address of one primary, in the order in which they are tried. */
 struct policy_primary {
 	struct addr addr;
 	struct addr source;   /* family 0: any */
 	struct tsig_key *key; /* referenced; NULL: unsigned */
 	char name[64];        /* as configured, for people */
+	struct policy_pace pace;
 };
 
 /* An entry matches if the address is in the range and, where a key is named, the message was signed
@@ -76,6 +87,8 @@ struct zone_policy {
 	size_t notify_count;
 	struct policy_limits limits;
 	struct policy_guard guard;
+	bool newest;                   /* primary-policy: newest; default: ordered */
+	uint32_t compare_s;            /* compare-primaries; 0: never; default 1 d */
 	struct version_limits history; /* default 20 versions, 7 days, the zone's own size */
 };
 

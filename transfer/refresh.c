@@ -6,14 +6,18 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "transfer/refresh_events_p.h"
+#include "transfer/rounds_p.h"
 #include "transfer/schedule_p.h"
 
 #define WANTED_AGAIN_MS 1000
+#define ASK_FEW         4 /* questions over UDP to one primary at once */
 
 #define MAY(state) (1U << (state))
 
 static const unsigned edges[REFRESH_STATES] = {
-	[REFRESH_IDLE] = MAY(REFRESH_QUEUED),
+	[REFRESH_IDLE] = MAY(REFRESH_QUEUED) | MAY(REFRESH_PARKED),
+	[REFRESH_PARKED] = MAY(REFRESH_IDLE),
 	[REFRESH_QUEUED] = MAY(REFRESH_IDLE) | MAY(REFRESH_QUEUED) | MAY(REFRESH_ASKING) |
 	                   MAY(REFRESH_PULLING),
 	[REFRESH_ASKING] = MAY(REFRESH_IDLE) | MAY(REFRESH_QUEUED),
@@ -38,7 +42,7 @@ static int64_t wall_s(const struct refresh *z)
 	return env_wall_s(refresh_engine(z)->io->env);
 }
 
-static enum job job_of(const struct refresh *z)
+enum job refresh_job(const struct refresh *z)
 {
 	return z->method == REFRESH_BY_SOA ? JOB_ASK : JOB_PULL;
 }
@@ -56,6 +60,12 @@ unsigned refresh_primary_index(const struct refresh *z)
 		return z->first;
 	}
 	return z->tried <= z->first ? z->tried - 1U : z->tried;
+}
+
+const struct policy_primary *refresh_primary(const struct refresh *z)
+{
+	assert(refresh_primary_index(z) < refresh_policy(z)->primary_count);
+	return &refresh_policy(z)->primaries[refresh_primary_index(z)];
 }
 
 /* The intervals of the zone; false, and those of an empty SOA, while there is no version. */
@@ -93,6 +103,17 @@ static uint64_t expire_ns(const struct refresh *z, const struct zone_timers *tim
 	return io_now_ns(refresh_engine(z)->io) + (left > 0 ? (uint64_t)left * NS_PER_S : 0);
 }
 
+/* A NOTIFY is neither satisfied nor noted. */
+static bool is_unnoted(const struct refresh *z, const struct zone_timers *timers)
+{
+	return ((z->wants | z->serves) & WANT_NEWS) != 0 && !timers->notified;
+}
+
+static uint64_t note_ns(const struct refresh *z)
+{
+	return io_now_ns(refresh_engine(z)->io) + REFRESH_NOTE_MS * NS_PER_MS;
+}
+
 /* Has the zone wake up after `delay_ms` (DUE_NEVER: never), or for its expiry if that is earlier. */
 static void wait_for(struct refresh *z, uint64_t delay_ms)
 {
@@ -102,16 +123,43 @@ static void wait_for(struct refresh *z, uint64_t delay_ms)
 	                      ? DUE_NEVER
 	                      : io_now_ns(refresh_engine(z)->io) + delay_ms * NS_PER_MS;
 
+	if (is_unnoted(z, &timers) && note_ns(z) < at) {
+		at = note_ns(z);
+	}
 	due_set(&refresh_engine(z)->due, &z->due, at < expire ? at : expire);
 }
 
+/* Has the zone wake up to note what a NOTIFY told, if it does not sooner. */
+static void note_later(struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(refresh_zone(z));
+	struct due *due = &refresh_engine(z)->due;
+
+	if (is_unnoted(z, &timers) && note_ns(z) < due_at(due, &z->due)) {
+		due_set(due, &z->due, note_ns(z));
+	}
+}
+
+void refresh_settle(struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(refresh_zone(z));
+	bool brings = z->state == REFRESH_COMMITTING && z->pull->snap == NULL &&
+	              (z->wants & WANT_NEWS) == 0;
+
+	if (is_unnoted(z, &timers) && !brings) {
+		timers.notified = true;
+		store_note_soon(refresh_engine(z)->options.store, refresh_zone(z), &timers);
+	}
+}
+
 /* Goes by what the timers say, after a wake-up for something else. */
-static void wait_on(struct refresh *z)
+void refresh_wait_on(struct refresh *z)
 {
 	struct zone_timers timers = zone_timers(refresh_zone(z));
 	int64_t left = timers.refresh_at_s - wall_s(z);
 
-	if (primary_count(refresh_policy(z)) == 0 || z->state != REFRESH_IDLE) {
+	if (primary_count(refresh_policy(z)) == 0 ||
+	    (z->state != REFRESH_IDLE && z->state != REFRESH_PARKED && !round_compares(z))) {
 		wait_for(z, DUE_NEVER);
 	} else {
 		wait_for(z, left > 0 ? (uint64_t)left * 1000 : 0);
@@ -120,24 +168,82 @@ static void wait_on(struct refresh *z)
 
 /* ---- rounds and attempts ---- */
 
+/* A question over UDP is for a primary that is asked now and then. One with connections, or with many
+ * zones that wait for it, is asked for IXFR at once if it tells by its SOA alone that there is no news:
+ * one request then says both whether and what. A primary that is down, or silent over UDP, is tried over
+ * TCP, since it must bear that in the end. */
+static bool better_by_ixfr(const struct primary *p)
+{
+	bool much = p->conn_count > 0 || p->slots[JOB_ASK].running >= ASK_FEW;
+
+	return primary_down(p) || primary_deaf(p) ||
+	       (p->tells_by_ixfr && p->ability == ABILITY_PIPELINE && much);
+}
+
+/* ... once it is known which primary is asked. */
+static void choose_method(struct refresh *z)
+{
+	if (z->method != REFRESH_BY_SOA) {
+		return;
+	}
+	if (primary_deaf(z->primary)) {
+		z->method = zone_have(refresh_zone(z)) == NULL ? REFRESH_BY_AXFR : REFRESH_BY_IXFR;
+	} else if (!round_elects(z) && !round_compares(z) && better_by_ixfr(z->primary)) {
+		z->method = REFRESH_BY_IXFR;
+	}
+}
+
 void refresh_enqueue(struct refresh *z)
 {
-	const struct policy_primary *p = &refresh_policy(z)->primaries[refresh_primary_index(z)];
-
 	assert(z->primary == NULL);
-	z->primary = primary_get(&refresh_engine(z)->primaries, &p->addr, &p->source, p->key);
+	z->primary = primary_get(&refresh_engine(z)->primaries, refresh_primary(z));
+	choose_method(z);
 	refresh_move(z, REFRESH_QUEUED);
 	link_init(&z->link);
-	primary_enqueue(z->primary, job_of(z), z->lane, &z->link);
-	wait_for(z, DUE_NEVER);
+	primary_enqueue(z->primary, refresh_job(z), z->lane, &z->link);
+	if (round_compares(z)) {
+		refresh_wait_on(z); /* a refresh that comes due ends it */
+	} else {
+		wait_for(z, DUE_NEVER);
+	}
 }
 
 static void dequeue(struct refresh *z)
 {
 	assert(z->state == REFRESH_QUEUED);
-	primary_dequeue(z->primary, job_of(z), z->lane, &z->link);
+	primary_dequeue(z->primary, refresh_job(z), &z->link);
 	primary_put(z->primary);
 	z->primary = NULL;
+}
+
+/* The zone waits for its first primary that is down to come back, besides for its retry. */
+static void park(struct refresh *z)
+{
+	const struct zone_policy *policy = refresh_policy(z);
+
+	assert(z->state == REFRESH_IDLE && z->primary == NULL);
+	for (unsigned i = 0; i < primary_count(policy); i++) {
+		struct primary *p =
+			primary_get(&refresh_engine(z)->primaries, &policy->primaries[i]);
+
+		if (primary_down(p)) {
+			z->primary = p;
+			refresh_move(z, REFRESH_PARKED);
+			link_init(&z->link);
+			primary_park(p, &z->link);
+			return;
+		}
+		primary_put(p);
+	}
+}
+
+static void unpark(struct refresh *z)
+{
+	assert(z->state == REFRESH_PARKED);
+	link_remove(&z->link);
+	primary_put(z->primary);
+	z->primary = NULL;
+	refresh_move(z, REFRESH_IDLE);
 }
 
 /* How the next primary is asked first. */
@@ -145,6 +251,9 @@ static enum refresh_method method_first(const struct refresh *z)
 {
 	uint8_t wants = z->wants | z->serves;
 
+	if (round_elects(z)) {
+		return REFRESH_BY_SOA;
+	}
 	if (zone_have(refresh_zone(z)) == NULL || (wants & (WANT_WHOLE | WANT_REFETCH)) != 0) {
 		return REFRESH_BY_AXFR;
 	}
@@ -183,7 +292,7 @@ static void round_begin(struct refresh *z)
 		wait_for(z, DUE_NEVER);
 		return;
 	}
-	z->first = (z->wants & WANT_NEWS) != 0 && z->notifier < count ? z->notifier : 0;
+	round_init(z, count);
 	z->tried = 0;
 	z->lower = LOWER_NONE;
 	z->error = ERR_OK;
@@ -193,12 +302,15 @@ static void round_begin(struct refresh *z)
 }
 
 /* Leaves any state but COMMITTING for IDLE. */
-static void give_up(struct refresh *z)
+void refresh_give_up(struct refresh *z)
 {
 	switch ((enum refresh_state)z->state) {
 	case REFRESH_QUEUED:
 		dequeue(z);
 		refresh_move(z, REFRESH_IDLE);
+		break;
+	case REFRESH_PARKED:
+		unpark(z);
 		break;
 	case REFRESH_ASKING:
 	case REFRESH_PULLING:
@@ -212,15 +324,20 @@ static void give_up(struct refresh *z)
 	}
 	z->wants |= z->serves & (uint8_t)~WANT_LOWER;
 	z->serves = 0;
+	round_end(z);
+}
+
+/* A serial was told by NOTIFY, and the version has it or a newer one. */
+static bool brings_news(const struct refresh *z, uint8_t set, const struct snapshot *snap)
+{
+	return (set & WANT_SERIAL) != 0 && snap != NULL &&
+	       !serial_newer(z->notified, snapshot_source_serial(snap));
 }
 
 /* The notified serial has come, or nothing is known of it. */
 static bool news_satisfied(const struct refresh *z, uint8_t set)
 {
-	const struct snapshot *have = zone_have(refresh_zone(z));
-
-	return (set & WANT_SERIAL) == 0 ||
-	       (have != NULL && !serial_newer(z->notified, snapshot_source_serial(have)));
+	return (set & WANT_SERIAL) == 0 || brings_news(z, set, zone_have(refresh_zone(z)));
 }
 
 /* After a round: begins the next if something was wanted meanwhile. */
@@ -234,13 +351,28 @@ static void go_on(struct refresh *z, uint64_t delay_ms)
 	}
 }
 
+/* The last error is of a primary that stands before the one that answered now, which was asked first
+ * because it worked the last time. That it is in the other's place is no reason to conceal it. */
+static bool is_passed_over(const struct refresh *z, const struct zone_timers *timers)
+{
+	const struct zone_policy *policy = refresh_policy(z);
+
+	for (unsigned i = 0; z->tried == 0 && i < z->first && i < policy->primary_count; i++) {
+		if (timers->last_error != ERR_OK &&
+		    addr_equal(&policy->primaries[i].addr, &timers->last_error_primary)) {
+			return z->first == z->last;
+		}
+	}
+	return false;
+}
+
 /* Notes an attempt that failed; of what a round's last one had to say, the operator is told. */
 static void note_error(const struct refresh *z, struct zone_timers *timers)
 {
 	const struct zone_policy *policy = refresh_policy(z);
 
 	if (z->error == ERR_OK) {
-		timers->last_error = ERR_OK;
+		timers->last_error = is_passed_over(z, timers) ? timers->last_error : ERR_OK;
 		return;
 	}
 	timers->last_error = (enum err)z->error;
@@ -265,7 +397,7 @@ uint64_t refresh_timers_fresh(const struct refresh *z, const struct snapshot *sn
 	timers->refresh_at_s = now + (int64_t)(delay_ms / 1000);
 	timers->expire_at_s = now + s.expire_s;
 	timers->failing_since_s = 0;
-	timers->notified = (z->wants & WANT_NEWS) != 0;
+	timers->notified = (z->wants & WANT_NEWS) != 0 && !brings_news(z, z->wants, snap);
 	note_error(z, timers);
 	return delay_ms;
 }
@@ -286,10 +418,11 @@ static void recovered(struct refresh *z, bool was_failing)
 }
 
 /* A primary has what we have. */
-static void confirmed(struct refresh *z)
+void refresh_confirmed(struct refresh *z)
 {
 	struct zone_timers timers = zone_timers(refresh_zone(z));
 	bool was_failing = timers.failing_since_s != 0;
+	int64_t elapsed_s = wall_s(z) - timers.refreshed_at_s;
 	uint64_t delay_ms;
 
 	if ((z->wants & WANT_NEWS) != 0 && (z->wants & WANT_SERIAL) != 0 &&
@@ -309,7 +442,9 @@ static void confirmed(struct refresh *z)
 	store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	store_prune(refresh_engine(z)->options.store, refresh_zone(z), &refresh_policy(z)->history);
 	recovered(z, was_failing);
-	go_on(z, delay_ms);
+	if (!round_compare(z, elapsed_s > 0 ? (uint64_t)elapsed_s : 0)) {
+		go_on(z, delay_ms);
+	}
 }
 
 /* Begins a round for something wanted; after a failure not in the same second, so that a flood of
@@ -319,6 +454,7 @@ static void round_wanted(struct refresh *z)
 	struct zone_timers timers = zone_timers(refresh_zone(z));
 
 	if (z->failures > 0 && timers.last_error_at_s == wall_s(z)) {
+		refresh_settle(z); /* the wake-up is for the round */
 		wait_for(z, WANTED_AGAIN_MS);
 	} else {
 		round_begin(z);
@@ -360,6 +496,7 @@ static void round_failed(struct refresh *z)
 	if (again) {
 		round_wanted(z);
 	} else {
+		park(z);
 		wait_for(z, delay_ms);
 	}
 }
@@ -378,13 +515,23 @@ static bool follows(const struct refresh *z)
  * primaries had our serial. */
 void refresh_attempt_failed(struct refresh *z, enum err e)
 {
+	if (round_compare_failed(z)) {
+		return;
+	}
 	z->error = (uint8_t)e;
 	z->error_at = (uint8_t)refresh_primary_index(z);
 	z->tried++;
 	if ((z->serves & WANT_LOWER) == 0 && z->tried < primary_count(refresh_policy(z))) {
 		z->method = (uint8_t)method_first(z);
 		refresh_enqueue(z);
-	} else if (follows(z)) {
+	} else if (!round_elected(z)) {
+		refresh_round_over(z);
+	}
+}
+
+void refresh_round_over(struct refresh *z)
+{
+	if (follows(z)) {
 		z->serves |= WANT_LOWER;
 		z->error = ERR_OK;
 		z->first = z->lower;
@@ -393,7 +540,7 @@ void refresh_attempt_failed(struct refresh *z, enum err e)
 		refresh_enqueue(z);
 	} else if (z->lower == LOWER_BARRED) {
 		refresh_move(z, REFRESH_IDLE);
-		confirmed(z);
+		refresh_confirmed(z);
 	} else {
 		round_failed(z);
 	}
@@ -401,7 +548,8 @@ void refresh_attempt_failed(struct refresh *z, enum err e)
 
 void refresh_lower(struct refresh *z, enum err e)
 {
-	if (z->lower != LOWER_BARRED) {
+	if (z->lower != LOWER_BARRED && !round_elects(z) && !round_compares(z) &&
+	    round_may_follow(z, refresh_primary_index(z))) {
 		z->lower = (uint8_t)refresh_primary_index(z);
 	}
 	refresh_attempt_failed(z, e);
@@ -413,6 +561,9 @@ void refresh_no_news(struct refresh *z, const struct addr *primary)
 {
 	const struct snapshot *have = zone_have(refresh_zone(z));
 
+	if (round_heard(z, snapshot_source_serial(have))) {
+		return;
+	}
 	refresh_event_current(z, primary, snapshot_source_serial(have));
 	z->last = (uint8_t)refresh_primary_index(z);
 	z->lower = LOWER_BARRED;
@@ -424,7 +575,7 @@ void refresh_no_news(struct refresh *z, const struct addr *primary)
 		return;
 	}
 	refresh_move(z, REFRESH_IDLE);
-	confirmed(z);
+	refresh_confirmed(z);
 }
 
 void refresh_committed(struct refresh *z, uint64_t delay_ms, bool was_failing)
@@ -437,11 +588,14 @@ void refresh_committed(struct refresh *z, uint64_t delay_ms, bool was_failing)
 	} else if ((z->wants & WANT_SERIAL) != 0 && news_satisfied(z, z->wants)) {
 		z->wants &= (uint8_t)~news;
 	}
-	if (timers.notified != ((z->wants & WANT_NEWS) != 0)) {
-		timers.notified = !timers.notified;
+	if (timers.notified && (z->wants & WANT_NEWS) == 0) {
+		timers.notified = false;
 		store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	}
 	refresh_move(z, REFRESH_IDLE);
+	z->marks &= (uint8_t)~ZONE_DIFFERS; /* it was about the version before */
+	delay_ms = round_elects(z) ? ROUND_AGAIN_MS : delay_ms;
+	round_end(z);
 	recovered(z, was_failing);
 	go_on(z, delay_ms);
 }
@@ -474,10 +628,41 @@ void refresh_due(struct refresh *z)
 	if (expires) {
 		expire(z);
 	}
-	if (z->state != REFRESH_IDLE || (expires && timers.refresh_at_s > wall_s(z))) {
-		wait_on(z);
+	if (round_compares(z) && (expires || timers.refresh_at_s <= wall_s(z))) {
+		refresh_give_up(z);
+	}
+	if (z->state != REFRESH_COMMITTING) { /* what comes then, the commit's own would undo */
+		refresh_settle(z);
+	}
+	if ((z->state != REFRESH_IDLE && z->state != REFRESH_PARKED) ||
+	    (expires && timers.refresh_at_s > wall_s(z))) {
+		refresh_wait_on(z);
+	} else if (z->state == REFRESH_PARKED && primary_count(refresh_policy(z)) == 1 &&
+	           primary_down(z->primary)) {
+		wait_for(z, retry_ms(z)); /* nothing has changed: it is woken when that does */
 	} else {
+		refresh_give_up(z);
 		round_begin(z); /* also if the wall clock went back meanwhile */
+	}
+}
+
+void refresh_wake(struct refresh *z)
+{
+	const struct zone_policy *policy = refresh_policy(z);
+	struct addr addr = z->primary->addr;
+	bool probe = primary_down(z->primary);
+
+	unpark(z);
+	round_begin(z);
+	/* Whoever tries begins with the primary that is to be tried. */
+	for (unsigned i = 0; probe && i < primary_count(policy); i++) {
+		if (addr_equal(&policy->primaries[i].addr, &addr) && z->first != i) {
+			dequeue(z);
+			z->first = (uint8_t)i;
+			z->method = (uint8_t)method_first(z);
+			refresh_enqueue(z);
+			break;
+		}
 	}
 }
 
@@ -489,7 +674,7 @@ void refresh_start(struct transfer *t, struct zone *zone)
 
 	assert(refresh_zone(z) == zone);
 	store_set_engine(t->options.store, zone_shard(zone), t);
-	z->last = UINT8_MAX;
+	z->last = round_sender(z);
 	z->notifier = UINT8_MAX;
 	z->wants = timers.notified ? WANT_NEWS : 0;
 	due_set(&t->due, &z->due, DUE_NEVER);
@@ -508,10 +693,13 @@ void refresh_start(struct transfer *t, struct zone *zone)
 void refresh_want(struct refresh *z, uint8_t wants)
 {
 	z->wants |= wants;
+	if (round_compares(z)) {
+		refresh_give_up(z);
+	}
 	if (z->state == REFRESH_PULLING || z->state == REFRESH_COMMITTING) {
 		return; /* when that is over */
 	}
-	give_up(z);
+	refresh_give_up(z);
 	round_begin(z);
 }
 
@@ -519,7 +707,6 @@ void refresh_want(struct refresh *z, uint8_t wants)
  * running round is for counts as well: an older NOTIFY that comes late must not replace it. */
 static void remember(struct refresh *z, const struct transfer_notice *n)
 {
-	struct zone_timers timers = zone_timers(refresh_zone(z));
 	const struct zone_policy *policy = refresh_policy(z);
 
 	if (!n->has_serial) {
@@ -540,9 +727,18 @@ static void remember(struct refresh *z, const struct transfer_notice *n)
 			z->notifier = (uint8_t)i;
 		}
 	}
-	if (!timers.notified) {
-		timers.notified = true;
-		store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
+}
+
+/* Who sends a NOTIFY is there. */
+static void hint(const struct refresh *z)
+{
+	const struct zone_policy *policy = refresh_policy(z);
+	struct primary *p;
+
+	if (z->notifier < policy->primary_count) {
+		p = primary_get(&refresh_engine(z)->primaries, &policy->primaries[z->notifier]);
+		primary_hint(p);
+		primary_put(p);
 	}
 }
 
@@ -555,15 +751,25 @@ void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 	    !zone_expired(refresh_zone(z))) {
 		return; /* told of what we have */
 	}
+	if (z->state != REFRESH_COMMITTING &&
+	    (round_compares(z) || (round_elects(z) && n->has_serial))) {
+		refresh_give_up(z); /* the latter keeps a serial where this one will stand */
+	}
 	remember(z, n);
+	hint(z);
 	switch ((enum refresh_state)z->state) {
 	case REFRESH_QUEUED:
 	case REFRESH_ASKING:
-		if (z->lane <= LANE_NOTIFY) {
+		if (z->lane <= LANE_NOTIFY && !(round_elects(z) && z->notifier != UINT8_MAX)) {
+			note_later(z);
 			return; /* its turn comes no later, and it will see what was remembered */
 		}
-		give_up(z);
+		refresh_give_up(z);
 		round_begin(z);
+		break;
+	case REFRESH_PARKED:
+		unpark(z);
+		round_wanted(z);
 		break;
 	case REFRESH_IDLE:
 		round_wanted(z);
@@ -571,7 +777,8 @@ void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 	case REFRESH_PULLING:
 	case REFRESH_COMMITTING:
 	case REFRESH_STATES:
-		break; /* when that is over */
+		note_later(z); /* and begins when that is over */
+		break;
 	}
 }
 
@@ -591,7 +798,7 @@ static void reschedule(struct refresh *z)
 		}
 		store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	}
-	wait_on(z);
+	refresh_wait_on(z);
 }
 
 void refresh_policy_changed(struct refresh *z, bool refetch)
@@ -605,9 +812,10 @@ void refresh_policy_changed(struct refresh *z, bool refetch)
 	z->notifier = UINT8_MAX;
 	z->last = UINT8_MAX;
 	z->failures = 0;
+	z->marks &= (uint8_t)~ZONE_DIFFERS;
 	z->wants |= WANT_REFETCH;
 	if (z->state != REFRESH_COMMITTING) {
-		give_up(z);
+		refresh_give_up(z);
 		round_begin(z);
 	}
 }
@@ -628,7 +836,7 @@ void refresh_drop(struct refresh *z)
 		z->pull->owner = NULL;
 		refresh_move(z, REFRESH_IDLE);
 	}
-	give_up(z);
+	refresh_give_up(z);
 	refresh_release(z);
 }
 
@@ -641,7 +849,7 @@ void refresh_stop(struct refresh *z, void (*done)(void *self, struct zone *zone)
 		z->pull->stopped_self = self;
 		return;
 	}
-	give_up(z);
+	refresh_give_up(z);
 	transfer_policy_set(refresh_engine(z), zone, NULL);
 	refresh_release(z);
 	done(self, zone);
@@ -653,7 +861,11 @@ void refresh_report(const struct refresh *z, struct transfer_zone_report *out)
 	const struct snapshot *snap = zone_newest(refresh_zone(z));
 	struct zone_timers timers = zone_timers(refresh_zone(z));
 
-	*out = (struct transfer_zone_report){ .busy = z->state != REFRESH_IDLE };
+	*out = (struct transfer_zone_report){ .busy = z->state != REFRESH_IDLE &&
+		                                      z->state != REFRESH_PARKED };
+	if ((z->marks & ZONE_DIFFERS) != 0 && z->differs < policy->primary_count) {
+		out->differs = policy->primaries[z->differs].addr;
+	}
 	if (z->last < policy->primary_count) {
 		const struct policy_primary *p = &policy->primaries[z->last];
 

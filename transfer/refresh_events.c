@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * transfer/refresh_events.c — what the log is told of a zone's life. */
+#include "transfer/refresh_events_p.h"
+
 #include "transfer/guard_p.h"
-#include "transfer/refresh_p.h"
 
 #define FIELDS_MAX 12
 
@@ -88,6 +89,17 @@ void refresh_event_lower(const struct refresh *z, enum event_kind kind, const st
 	EVENT(refresh_engine(z)->events, kind, F_NAME("zone", apex_of(z)),
 	      F_ADDR("primary", primary), F_UINT("serial", serial.n),
 	      F_UINT("ours", snapshot_source_serial(zone_have(refresh_zone(z))).n));
+}
+
+void refresh_event_differs(const struct refresh *z, const struct addr *primary,
+                           struct serial serial)
+{
+	struct snapshot_facts ours;
+
+	snapshot_facts(zone_have(refresh_zone(z)), &ours);
+	EVENT(refresh_engine(z)->events, EVENT_CONTENT_DIFFERS, F_NAME("zone", apex_of(z)),
+	      F_ADDR("primary", primary), F_UINT("serial", serial.n),
+	      F_ADDR("ours", &ours.primary));
 }
 
 void refresh_event_known(const struct refresh *z, struct serial serial, struct serial kept)

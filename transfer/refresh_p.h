@@ -6,6 +6,10 @@
  * confirmed or sent a version. What is wanted of a zone (a NOTIFY, an operator's command) is
  * remembered as wants, which the next attempt takes up; a round that fails gives them back.
  *
+ *	PARKED* --primary up, due, wanted--> IDLE
+ *	  ^
+ *	  | every primary failed, one is down
+ *	  |
  *	IDLE* --due, wanted--> QUEUED* --slot--> ASKING* ----no news----> IDLE
  *	  ^                     ^  |               |
  *	  |                     |  |               | news, or TCP has to tell
@@ -17,7 +21,7 @@
  *	  |                                       v
  *	  +----------------------------------- COMMITTING*
  *
- * (* waits: IDLE and QUEUED for what may take long, and for expiry; the others have deadlines.)
+ * (* waits: IDLE, PARKED and QUEUED for what may take long, and for expiry; the others have deadlines.)
  *
  * Ownership: new/free by the engine; `struct zone` outlives it. */
 #pragma once
@@ -34,6 +38,7 @@ enum refresh_state {
 	REFRESH_ASKING,
 	REFRESH_PULLING,
 	REFRESH_COMMITTING,
+	REFRESH_PARKED,
 	REFRESH_STATES,
 };
 
@@ -53,6 +58,19 @@ enum {
 	WANT_LOWER = 32,   /* AXFR of the primary whose serial is lower; of a round only */
 };
 
+/* A NOTIFY that is not satisfied after so long is noted in the store. Most are satisfied sooner, and
+ * cost no write of their own. */
+#define REFRESH_NOTE_MS 200
+
+/* Marks. */
+enum {
+	ROUND_ELECTS = 1,   /* all are asked for their serials first; `lower` is who has the best */
+	ROUND_ELECTED = 2,  /* they were, whether or not that is over */
+	ROUND_HEARD = 4,    /* `last` has told its serial */
+	ROUND_COMPARES = 8, /* nothing is wanted; the content of `first` is compared with ours */
+	ZONE_DIFFERS = 16,  /* what was compared last was not the same */
+};
+
 /* In place of a primary to follow. */
 enum {
 	LOWER_NONE = UINT8_MAX,       /* there is none yet */
@@ -63,14 +81,17 @@ struct refresh_query;
 
 /* One a zone, so it is small. It is the room of the engine in it: the zone stands behind it. */
 struct refresh {
-	struct primary *primary; /* QUEUED, ASKING, PULLING */
+	struct primary *primary; /* QUEUED, ASKING, PULLING, PARKED */
 	union {
-		struct link link;            /* QUEUED */
+		struct link link;            /* QUEUED, PARKED */
 		struct refresh_query *query; /* ASKING */
 		struct pull *pull;           /* PULLING, COMMITTING */
 	};
 	struct due_item due;
-	struct serial notified;
+	union {
+		struct serial notified;
+		struct serial best; /* the newest that was heard of, in a round that elects */
+	};
 	uint8_t state;
 	uint8_t lane;
 	uint8_t method;
@@ -84,6 +105,8 @@ struct refresh {
 	uint8_t error;    /* enum err of the last failed attempt of the round */
 	uint8_t error_at; /* and its primary */
 	uint8_t lower;    /* primary whose serial was lower than ours in this round; LOWER_... */
+	uint8_t marks;    /* ROUND_..., ZONE_... */
+	uint8_t differs;  /* primary with the same serial and other content, by ZONE_DIFFERS */
 };
 
 static_assert(sizeof(struct refresh) <= 48, "a million of them, and 16 octets each in the heap");
@@ -115,11 +138,17 @@ void refresh_drop(struct refresh *z);
 void refresh_want(struct refresh *z, uint8_t wants);
 void refresh_notified(struct refresh *z, const struct transfer_notice *n);
 
+/* Notes what a NOTIFY told and nothing satisfied yet, if it is not noted. */
+void refresh_settle(struct refresh *z);
+
 /* The policy changed; `refetch`: so did the primaries, and what runs with the old ones ends. */
 void refresh_policy_changed(struct refresh *z, bool refetch);
 
 /* The zone wants attention, as the heap has it. */
 void refresh_due(struct refresh *z);
+
+/* The primary at which the zone is parked is up, or wants to be tried. */
+void refresh_wake(struct refresh *z);
 
 /* A slot was taken for the zone: begins its attempt (attempt.c). */
 void refresh_run(struct refresh *z);
@@ -131,8 +160,11 @@ void refresh_report(const struct refresh *z, struct transfer_zone_report *out);
 void refresh_move(struct refresh *z, enum refresh_state to);
 const struct zone_policy *refresh_policy(const struct refresh *z);
 
-/* The primary of the attempt at hand. */
+/* The primary of the attempt at hand, and its entry in the policy. */
 unsigned refresh_primary_index(const struct refresh *z);
+const struct policy_primary *refresh_primary(const struct refresh *z);
+
+enum job refresh_job(const struct refresh *z);
 
 /* Waits for a slot, with the method set. */
 void refresh_enqueue(struct refresh *z);
@@ -160,21 +192,3 @@ void refresh_release(struct refresh *z);
 
 /* Drops a commit that the store does not have yet; false if it has it. */
 MUST_USE bool attempt_uncommit(struct refresh *z);
-
-/* ---- what the log is told (refresh_events.c) ---- */
-
-void refresh_event_started(const struct refresh *z, const struct session *s);
-void refresh_event_done(const struct refresh *z, const struct pull *p);
-void refresh_event_pull_failed(const struct refresh *z, const struct session *s, enum err e);
-void refresh_event_fallback(const struct refresh *z, const struct addr *primary, enum err e);
-void refresh_event_failed(const struct refresh *z, const struct addr *primary, enum err e);
-void refresh_event_current(const struct refresh *z, const struct addr *primary,
-                           struct serial serial);
-/* `kind` is one of the events about a serial that is lower than ours. */
-void refresh_event_lower(const struct refresh *z, enum event_kind kind, const struct addr *primary,
-                         struct serial serial);
-void refresh_event_known(const struct refresh *z, struct serial serial, struct serial kept);
-void refresh_event_passed(const struct refresh *z, struct serial serial, enum hold_reason why);
-void refresh_event_held(const struct refresh *z);
-void refresh_event_expired(const struct refresh *z, struct serial serial);
-void refresh_event_recovered(const struct refresh *z);

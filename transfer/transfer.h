@@ -11,6 +11,7 @@
 
 #include "ring/io.h"
 #include "transfer/policy.h"
+#include "transfer/quota.h"
 #include "zonestore/store.h"
 
 struct transfer;
@@ -21,14 +22,18 @@ struct transfer_options {
 	struct store *store;
 	struct pool *pool;     /* of the store: builders make versions in it */
 	struct epoch *epoch;   /* decides when a replaced policy is released; NULL: at once */
-	unsigned sessions_max; /* transfers in at once on this shard; 0: 512 */
-	unsigned sessions_per_primary_max; /* 0: 16 */
+	unsigned sessions_max; /* transfers in at once on this shard; 0: 16384 */
+	struct quotas *quotas; /* of all shards; NULL: this one is alone */
 };
 
 /* The engine's room in each zone (store_options.engine_bytes). */
 unsigned transfer_zone_bytes(void);
 
 MUST_USE enum err transfer_new(const struct transfer_options *options, struct transfer **out);
+
+/* The daemon stops: what was told by NOTIFY and is not transferred yet goes to the store. Nothing else
+ * follows but transfer_free(). */
+void transfer_settle(struct transfer *t);
 
 /* Ends every session at once and frees the engine; zones stay as they are. */
 void transfer_free(struct transfer *t);
@@ -71,6 +76,7 @@ struct transfer_zone_report {
 	bool busy;           /* a request or transfer of it is under way */
 	struct addr primary; /* the last that confirmed or sent a version */
 	char primary_name[64];
+	struct addr differs; /* has the same serial with other content; family 0: none is known */
 };
 
 void transfer_zone_report(struct transfer *t, struct zone *zone, struct transfer_zone_report *out);
@@ -85,6 +91,9 @@ MUST_USE enum err transfer_notify_judge(const struct zone *zone, const struct ad
 /* Subscriber of the store, on the owner's shard: NOTIFY to the policy's targets. */
 void transfer_on_publish(struct transfer *t, struct publish_event event);
 
+/* How many NOTIFYs a second go to each target at most; 0: any number. Any thread. Default 10,000. */
+void transfer_notify_rate(struct transfer *t, uint32_t per_second);
+
 struct transfer_counts {
 	uint64_t sessions; /* now */
 	uint64_t transfers_done;
@@ -93,6 +102,11 @@ struct transfer_counts {
 	uint64_t soa_queries;
 	uint64_t notifies_in;
 	uint64_t notifies_out;
+	uint64_t notifies_owed;    /* now: zones that targets are still to be told of */
+	uint64_t notifies_dropped; /* of them, given up */
+	uint64_t compared;         /* primaries with the same serial, by their content ... */
+	uint64_t compared_differ;  /* ... which was not the same */
+	uint64_t notify_silent;    /* now: targets that do not answer */
 };
 
 /* Readable from any thread (relaxed). */

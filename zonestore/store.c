@@ -180,19 +180,25 @@ enum err store_add(struct store *st, struct name apex, struct zone **out)
 	return ERR_OK;
 }
 
-void store_queue_wake(struct store *st)
+void store_queue_wake(struct store *st, uint64_t due_ns)
 {
-	if (st->queue.sleeping) {
-		pthread_cond_signal(&st->queue.wake);
+	struct store_queue *q = &st->queue;
+
+	if (q->sleeps_until_ns > due_ns) {
+		q->sleeps_until_ns = 0; /* once is enough */
+		pthread_cond_signal(&q->wake);
 	}
 }
 
-/* Notes and removals wait a little for company. queue.lock is held. */
-static void queue_aside(struct store *st)
+/* Notes and removals wait a little for company, mostly. queue.lock is held. */
+static void queue_aside(struct store *st, uint64_t wait_ns)
 {
-	if (st->queue.aside_since_ns == 0) {
-		st->queue.aside_since_ns = env_mono_ns(st->o.env) + 1; /* never 0 */
-		store_queue_wake(st);
+	struct store_queue *q = &st->queue;
+	uint64_t at = env_mono_ns(st->o.env) + wait_ns + 1; /* never 0 */
+
+	if (q->aside_at_ns == 0 || q->aside_at_ns > at) {
+		q->aside_at_ns = at;
+		store_queue_wake(st, at);
 	}
 }
 
@@ -203,7 +209,7 @@ void store_removal_push(struct store *st, struct zone *zone)
 	r->zone = zone;
 	r->next = st->queue.removals;
 	st->queue.removals = r;
-	queue_aside(st);
+	queue_aside(st, STORE_ASIDE_NS);
 }
 
 void store_remove(struct store *st, struct zone *zone)
@@ -383,11 +389,14 @@ void store_note_push(struct store *st, struct zone *zone)
 {
 	if ((zone->marks & (MARK_COMMITTING | MARK_WRITING)) != 0) {
 		zone->marks |= MARK_AGAIN;
-	} else if ((zone->marks & (MARK_NOTED | MARK_REMOVED)) == 0) {
+		return;
+	}
+	zone->marks &= (uint8_t)~MARK_STANDS;
+	if ((zone->marks & (MARK_NOTED | MARK_REMOVED)) == 0) {
 		zone->marks |= MARK_NOTED;
 		zone->note_next = heap_place(st->queue.notes);
 		st->queue.notes = zone;
-		queue_aside(st);
+		queue_aside(st, STORE_ASIDE_NS);
 	}
 }
 
@@ -397,6 +406,18 @@ void store_note(struct store *st, struct zone *zone, const struct zone_timers *t
 	assert((zone->marks & MARK_REMOVED) == 0);
 	zone_timers_set(zone, timers);
 	store_note_push(st, zone);
+	pthread_mutex_unlock(&st->queue.lock);
+}
+
+void store_note_soon(struct store *st, struct zone *zone, const struct zone_timers *timers)
+{
+	pthread_mutex_lock(&st->queue.lock);
+	assert((zone->marks & MARK_REMOVED) == 0);
+	zone_timers_set(zone, timers);
+	store_note_push(st, zone);
+	if (st->queue.notes != NULL) {
+		queue_aside(st, 0);
+	}
 	pthread_mutex_unlock(&st->queue.lock);
 }
 

@@ -50,8 +50,7 @@ struct store_options {
 	/* Carries a task to a shard; never refuses. On the disk thread, at the start on loaders' too. */
 	void (*post)(void *self, unsigned shard, struct store_task *task);
 	void *post_self;
-	unsigned
-		loaders; /* threads that read the journal at the start, with the disk thread; 0: it */
+	unsigned loaders; /* threads that read the journal at the start; 0: the disk thread */
 };
 
 MUST_USE enum err store_new(const struct store_options *options, struct store **out);
@@ -98,8 +97,7 @@ void store_reserve(struct store *st, size_t zones); /* makes room for so many in
  * owner shard. A commit of it that is under way ends first, with ERR_NOT_FOUND. */
 void store_remove(struct store *st, struct zone *zone);
 
-/* Finds the zone with this very apex / the one closest above or at `name`. NULL if none. No lock.
- */
+/* The zone with this very apex / the one closest above or at `name`; NULL if none. No lock. */
 struct zone *store_find(const struct store *st, struct name apex);
 struct zone *store_find_enclosing(const struct store *st, struct name name);
 
@@ -141,6 +139,8 @@ struct zone_timers zone_timers(const struct zone *zone);
 /* The same before `loaded`, while the disk thread still fills them in. */
 struct zone_timers store_timers(struct store *st, const struct zone *zone);
 void store_note(struct store *st, struct zone *zone, const struct zone_timers *timers);
+/* Without waiting for company: for what somebody was told that we know. */
+void store_note_soon(struct store *st, struct zone *zone, const struct zone_timers *timers);
 
 /* Two places for the rooms above: the transfer engine's octets (owner shard only; cleared where it
  * starts, NULL while it does not run), behind which the zone stands; and settings that any shard may read

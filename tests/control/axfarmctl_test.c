@@ -223,7 +223,8 @@ TEST(axfarmctl, shows_versions)
 
 	fake_start(&d);
 	r = ctl(&d, "status");
-	cr_expect(strstr(r.out, " expired; 2 held, 1 pinned\n") != NULL, "%s", r.out);
+	cr_expect(strstr(r.out, " expired; 2 held, 1 pinned; 4 whose primaries differ\n") != NULL,
+	          "%s", r.out);
 	run_fini(&r);
 	r = ctl(&d, "zone status zone1.example");
 	cr_expect(strstr(r.out, "  serial      4294967291\n  primary's   4294967281\n") != NULL,
@@ -231,7 +232,9 @@ TEST(axfarmctl, shows_versions)
 	cr_expect(strstr(r.out, "  pinned      yes\n  held        serial 4294967283: lost too many "
 	                        "of its records\n") != NULL,
 	          "%s", r.out);
-	cr_expect(strstr(r.out, "  versions    3\n") != NULL, "%s", r.out);
+	cr_expect(strstr(r.out, "  versions    3\n  differs     192.0.2.1@53 has this serial with "
+	                        "other content\n") != NULL,
+	          "%s", r.out);
 	run_fini(&r);
 	r = ctl(&d, "zone history zone1.example");
 	cr_expect(eq(int, r.status, 0));

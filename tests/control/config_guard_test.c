@@ -28,6 +28,8 @@ TEST(config_guard, has_the_defaults_of_the_manual)
 	cr_expect(eq(u32, s->guard.max_records, 0));
 	cr_expect(eq(u64, s->guard.max_bytes, 0));
 	cr_expect(not(s->follow_lower));
+	cr_expect(not(s->newest));
+	cr_expect(eq(u32, s->compare_s, 86400));
 	config_fini(&c);
 }
 
@@ -39,7 +41,8 @@ TEST(config_guard, reads_each_setting_into_its_place)
 	load_good(ZONE("history: {versions: 1000, age: 0, bytes: 1M}, "
 	               "guard: {no-ns: hold, shrink: refuse, shrink-percent: 50, "
 	               "shrink-records: 10, zonemd: off, size: hold, max-records: 7, "
-	               "max-bytes: 1K}, on-lower-serial: follow"),
+	               "max-bytes: 1K}, on-lower-serial: follow, "
+	               "primary-policy: newest, compare-primaries: 2h"),
 	          &c);
 	s = &c.settings[0];
 	cr_expect(eq(u32, s->history.versions, 1000));
@@ -54,6 +57,8 @@ TEST(config_guard, reads_each_setting_into_its_place)
 	cr_expect(eq(u32, s->guard.max_records, 7));
 	cr_expect(eq(u64, s->guard.max_bytes, 1024));
 	cr_expect(s->follow_lower);
+	cr_expect(s->newest);
+	cr_expect(eq(u32, s->compare_s, 7200));
 	config_fini(&c);
 }
 
@@ -61,7 +66,11 @@ TEST(config_guard, reads_auto_and_no_versions_at_all)
 {
 	struct config c;
 
-	load_good(ZONE("history: {versions: 0, bytes: auto}, on-lower-serial: ignore"), &c);
+	load_good(ZONE("history: {versions: 0, bytes: auto}, on-lower-serial: ignore, "
+	               "primary-policy: ordered, compare-primaries: off"),
+	          &c);
+	cr_expect(eq(u32, c.settings[0].compare_s, 0));
+	cr_expect(not(c.settings[0].newest));
 	cr_expect(eq(u32, c.settings[0].history.versions, 0));
 	cr_expect(eq(u64, c.settings[0].history.bytes, 0));
 	cr_expect(not(c.settings[0].follow_lower));
@@ -107,6 +116,11 @@ TEST(config_guard, refuses_what_is_not_known)
 		  "2: zones.guard.zonemd: has no value; write refuse, hold or off" },
 		{ ZONE("on-lower-serial: refuse"),
 		  "2: zones.on-lower-serial: \"refuse\" is not known; write ignore or follow" },
+		{ ZONE("primary-policy: first"),
+		  "2: zones.primary-policy: \"first\" is not known; write ordered or newest" },
+		{ ZONE("compare-primaries: 0"),
+		  "2: zones.compare-primaries: \"0\" is too small; write a time from 1s to "
+		  "2147483647s, such as 30s, 5m, 2h or 1d" },
 	};
 
 	expect_errors(cases, ARRAY_LEN(cases));

@@ -21,6 +21,23 @@ TEST(config_server, paths_are_relative_to_the_file)
 	config_fini(&c);
 }
 
+TEST(config_server, reads_the_rates_of_notify)
+{
+	struct config c;
+
+	load_good("zones: []", &c);
+	cr_expect(eq(u32, c.notify_rate, 10000));
+	cr_expect(eq(u32, c.notify_in_rate, 100000));
+	cr_expect(eq(u32, c.notify_refused_rate, 50));
+	config_fini(&c);
+	load_good("server: {notify-rate: 0, notify-in-rate: 20, notify-refused-rate: 100000000}",
+	          &c);
+	cr_expect(eq(u32, c.notify_rate, 0));
+	cr_expect(eq(u32, c.notify_in_rate, 20));
+	cr_expect(eq(u32, c.notify_refused_rate, 100000000));
+	config_fini(&c);
+}
+
 TEST(config_server, refuses_bad_lists_and_paths)
 {
 	static const struct error_case cases[] = {
@@ -30,6 +47,9 @@ TEST(config_server, refuses_bad_lists_and_paths)
 		  "1: server.listen: 127.0.0.1@53 is listed twice" },
 		{ "server: {worker: 1}",
 		  "1: server: unknown setting \"worker\" (did you mean workers?)" },
+		{ "server: {notify-rate: 100000001}", "1: server.notify-rate: \"100000001\" is too "
+		                                      "large; write a whole number from 0 to "
+		                                      "100000000" },
 		{ "database: {path: }", "1: database.path: has no value; write a path" },
 		{ "control: {socket: /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 		  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}",

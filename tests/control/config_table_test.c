@@ -79,6 +79,9 @@ TEST(config_table, keeps_different_settings_apart)
 		"primaries: [p], guard: {max-records: 80}",
 		"primaries: [p], guard: {max-bytes: 80}",
 		"primaries: [p], on-lower-serial: follow",
+		"primaries: [p], primary-policy: newest",
+		"primaries: [p], compare-primaries: off",
+		"primaries: [p], compare-primaries: 2d",
 		"primaries: [p]",
 	};
 

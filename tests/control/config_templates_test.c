@@ -14,7 +14,9 @@ TEST(config_templates, refuses_bad_templates)
 		  "3: templates.name: a second template with the name t" },
 		{ "templates: [{name: t, template: t}]",
 		  "1: templates: unknown setting \"template\"; known are name, primaries, "
-		  "allow-notify, allow-transfer, notify, limits, history, guard, on-lower-serial" },
+		  "allow-notify, allow-transfer, notify, limits, history, guard, on-lower-serial, "
+		  "primary-policy, "
+		  "compare-primaries" },
 		{ "templates: [{name: hosted}]\nzones: [{name: a, template: hostet}]",
 		  "2: zones.template: there is no template \"hostet\" (did you mean hosted?)" },
 		{ "zones: [{name: a, template: }]",

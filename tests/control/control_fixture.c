@@ -63,6 +63,9 @@ void fake_zone(const struct fake_daemon *d, size_t i, struct control_zone *out)
 	out->records = 12;
 	out->bytes = 3456;
 	cr_assert(eq(int, addr_parse("192.0.2.1@53", 53, &out->primary), ERR_OK));
+	if (i == FAKE_HELD) {
+		out->differs = out->primary;
+	}
 	out->received_at_s = FAKE_NOW_S - 90;
 	out->expire_at_s = FAKE_NOW_S + 86400 * 7;
 	if (out->state == CONTROL_ZONE_FAILING) {
@@ -84,9 +87,11 @@ static enum err op_status(void *self, struct control_status *out)
 		                        .zones_by_state = { 1, 2, 3, 4, 5 },
 		                        .zones_held = 2,
 		                        .zones_pinned = 1,
+		                        .zones_differ = 4,
 		                        .store_failing = true,
 		                        .store_error = ERR_DISK_FULL,
-		                        .bytes_in = 123456789 };
+		                        .bytes_in = 123456789,
+		                        .notifies_owed = 7 };
 	return ERR_OK;
 }
 

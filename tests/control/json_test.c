@@ -31,7 +31,7 @@ TEST(json, tells_a_zone)
 		"\"failing_since\":\"2027-01-15T07:55:00Z\",\"last_error\":{\"code\":"
 		"\"tsig-badsig\",\"text\":\"TSIG signature does not verify (BADSIG)\","
 		"\"primary\":\"192.0.2.1@53\",\"at\":\"2027-01-15T07:59:55Z\"},"
-		"\"pinned\":false,\"held\":null,\"versions\":1}");
+		"\"differs\":null,\"pinned\":false,\"held\":null,\"versions\":1}");
 }
 
 TEST(json, tells_what_is_held)
@@ -47,7 +47,8 @@ TEST(json, tells_what_is_held)
 		fake_zone(NULL, FAKE_HELD, &z);
 		z.held = (enum control_hold)(CONTROL_HOLD_NONE + 1 + i);
 		snprintf(want, sizeof(want),
-		         "\"pinned\":true,\"held\":{\"why\":\"%s\",\"serial\":4294967283,"
+		         "\"differs\":\"192.0.2.1@53\",\"pinned\":true,\"held\":{\"why\":\"%s\","
+		         "\"serial\":4294967283,"
 		         "\"received_at\":\"2027-01-15T07:59:30Z\"},\"versions\":3}",
 		         whys[i]);
 		text = json_of_zone(&z);
@@ -68,7 +69,8 @@ TEST(json, tells_a_zone_of_which_nothing_is_known)
 	            "\"primary\":null,"
 	            "\"received_by\":null,\"received_at\":null,\"refreshed_at\":null,"
 	            "\"refresh_at\":null,\"expire_at\":null,\"failing_since\":null,"
-	            "\"last_error\":null,\"pinned\":false,\"held\":null,\"versions\":0}");
+	            "\"last_error\":null,\"differs\":null,\"pinned\":false,\"held\":null,"
+	            "\"versions\":0}");
 }
 
 /* The longest name, every octet of it escaped twice, in a zone with everything. */

@@ -44,7 +44,8 @@ class Axfarm(peers.Server):
                 'notify': [dict({'address': '127.0.0.1@%d' % t.port}, **({'key': t.key.name} if t.key else {}))
                            for t in s['notify']],
                 'limits': s.get('limits', self.limits),
-                **{k: s[k] for k in ('history', 'guard', 'on-lower-serial') if k in s}})
+                **{k: s[k] for k in ('history', 'guard', 'on-lower-serial', 'primary-policy', 'compare-primaries')
+                   if k in s}})
         with open(self.folder('axfarm.yaml'), 'w', encoding='ascii') as f:
             json.dump(c, f, indent=1)
         os.chmod(self.folder('axfarm.yaml'), 0o600)

@@ -19,7 +19,9 @@ import evil     # noqa: F401  (registers its scenarios)
 import guard    # noqa: F401  (registers its scenarios)
 import harness
 import lifecycle    # noqa: F401  (registers its scenarios)
+import notify    # noqa: F401  (registers its scenarios)
 import peers
+import primaries    # noqa: F401  (registers its scenarios)
 import restarts    # noqa: F401  (registers its scenarios)
 import streams    # noqa: F401  (registers its scenarios)
 import stress    # noqa: F401  (registers its scenarios)

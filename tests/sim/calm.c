@@ -171,7 +171,17 @@ static void absent_end(struct run *r, struct primary_peer *p)
 	}
 }
 
-/* Zones that have another primary than this one. */
+/* Does the zone go back when it becomes current? A primary with a lower serial takes nobody's place while
+ * the one that worked last is merely away. */
+static bool must_go_back(const struct run *r, unsigned zone)
+{
+	const struct snapshot *have = zone_have(r->node.zones[zone].zone);
+
+	return have != NULL &&
+	       serial_newer(snapshot_source_serial(have), (struct serial){ head_serial(r, zone) });
+}
+
+/* Zones that have another primary than this one, and do not need it. */
 static uint64_t zones_without(struct run *r, const struct primary_peer *p)
 {
 	uint64_t zones = 0;
@@ -180,7 +190,7 @@ static uint64_t zones_without(struct run *r, const struct primary_peer *p)
 		const struct zone_policy *policy = r->node.zones[z].policy;
 
 		for (size_t i = 0; i < policy->primary_count; i++) {
-			if (run_primary_of(r, policy, i) != p) {
+			if (run_primary_of(r, policy, i) != p && !must_go_back(r, z)) {
 				zones |= bit(z);
 			}
 		}

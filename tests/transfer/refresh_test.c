@@ -260,7 +260,8 @@ TEST(refresh, tries_a_first_load_again_with_patience)
 	uint64_t waits_s[] = { 10, 20, 40, 80, 160 };
 
 	world_init(&w, 8, 1, false);
-	script_node_down(w.primaries[0]);
+	w.primaries[0]->script.fault_arg = RCODE_REFUSED;
+	script_fail(&w.primaries[0]->script, SCRIPT_RCODE, SCRIPT_ALL, UINT_MAX);
 	world_start(&w);
 	world_run_s(&w, 1);
 	for (size_t i = 0; i < ARRAY_LEN(waits_s); i++) {
@@ -269,11 +270,11 @@ TEST(refresh, tries_a_first_load_again_with_patience)
 		cr_expect(ge(i64, wait, (int64_t)(waits_s[i] * 9 / 10 - 3)), "failure %zu", i);
 		cr_expect(le(i64, wait, (int64_t)waits_s[i]), "failure %zu", i);
 		cr_expect(eq(uint, w.happened[EVENT_TRANSFER_FAILED], i + 1));
-		cr_expect(eq(int, w.last_error, ERR_PEER_REFUSED));
+		cr_expect(eq(int, w.last_error, ERR_PEER_REFUSED_QUERY));
 		cr_expect(eq(int, world_state(&w), TRANSFER_ZONE_FAILING));
 		world_run_s(&w, (uint64_t)wait + 2);
 	}
-	script_node_up(w.primaries[0]);
+	script_fail(&w.primaries[0]->script, SCRIPT_FINE, 0, 0);
 	world_run_until(&w, 1, 400);
 	cr_expect(eq(uint, w.happened[EVENT_ZONE_RECOVERED], 1));
 	cr_expect(eq(int, world_state(&w), TRANSFER_ZONE_OK));
@@ -576,6 +577,78 @@ TEST(refresh, a_notify_survives_failure_and_restart)
 	world_run_until(&w, 2, 25);
 	cr_expect(eq(uint, w.primaries[0]->script.asked[SCRIPT_SOA], 0));
 	world_fini(&w);
+}
+
+/* A NOTIFY that is satisfied at once costs no write of its own; one that is not is noted soon. */
+TEST(refresh, notes_a_notify_only_if_it_waits)
+{
+	struct world w;
+	struct store_stats before, after;
+
+	world_init(&w, 31, 1, false);
+	world_start(&w);
+	world_run_until(&w, 1, 1);
+	world_run_s(&w, 10);
+	store_stats(w.store, &before);
+	for (uint32_t serial = 2; serial < 102; serial++) {
+		world_bump(&w, serial);
+		world_notify(&w, 0, serial % 2 == 0);
+		world_notify(&w, 0, true);
+		world_run_until(&w, serial, 1);
+		sim_run_for(w.sim, 10 * NS_PER_MS);
+	}
+	world_run_s(&w, 5);
+	store_stats(w.store, &after);
+	cr_expect(eq(u64, after.disk.updates - before.disk.updates, 100));
+	cr_expect(le(u64, after.disk.notes - before.disk.notes, 50),
+	          "of those that told no serial");
+	cr_expect(not(timers(&w).notified));
+	world_bump(&w, 200);
+	script_fail(&w.primaries[0]->script, SCRIPT_SILENT, SCRIPT_ALL, UINT_MAX);
+	world_notify(&w, 0, true);
+	sim_run_for(w.sim, 190 * NS_PER_MS);
+	cr_expect(not(timers(&w).notified));
+	sim_run_for(w.sim, 20 * NS_PER_MS);
+	cr_expect(timers(&w).notified);
+	world_fini(&w);
+}
+
+/* Stopped in order, nothing is lost; killed before it is noted, the refresh has to find it. */
+TEST(refresh, a_notify_survives_a_stop_at_once_and_a_kill_a_little_later)
+{
+	static const struct {
+		unsigned after_ms;
+		bool in_order;
+		bool kept;
+	} cases[] = {
+		{ 1, true, true }, { 150, true, true }, { 150, false, false }, { 250, false, true }
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct world w;
+
+		world_init(&w, 400 + i, 1, false);
+		world_start(&w);
+		world_run_until(&w, 1, 1);
+		world_run_s(&w, 60);
+		world_bump(&w, 2);
+		script_fail(&w.primaries[0]->script, SCRIPT_SILENT, SCRIPT_ALL, UINT_MAX);
+		world_notify(&w, 0, i % 2 == 0);
+		sim_run_for(w.sim, cases[i].after_ms * NS_PER_MS);
+		if (cases[i].in_order) {
+			transfer_settle(w.transfer);
+		}
+		world_restart(&w);
+		cr_expect(eq(u32, world_serial(&w), 1));
+		cr_expect(eq(int, timers(&w).notified, cases[i].kept), "case %zu", i);
+		script_fail(&w.primaries[0]->script, SCRIPT_FINE, 0, 0);
+		if (cases[i].kept) {
+			cr_expect(le(u64, world_run_until(&w, 2, 2), 100 * NS_PER_MS));
+		} else {
+			world_run_until(&w, 2, 1001);
+		}
+		world_fini(&w);
+	}
 }
 
 /* ---- restarts ---- */

@@ -155,6 +155,7 @@ static void policy_init(struct world *w)
 		to->key = w->key == NULL ? NULL : tsig_key_ref(w->key);
 		snprintf(to->name, sizeof(to->name), "p%u", i);
 	}
+	p->compare_s = 0; /* a test of nothing else is to be disturbed by it */
 	w->policy = p;
 }
 
