@@ -10,6 +10,7 @@
 #include "tests/sim/run.h"
 
 #define STEP_MS      200 /* between looks at what is in step */
+#define STOP_STEPS   50  /* of these until a zone is let go */
 #define PROBE_S      60  /* within which a primary that is back is noticed */
 #define CONNECT_S    10
 #define NEWS_S       30 /* within which an announced change is served, all being well */
@@ -111,8 +112,11 @@ static void zones_run(struct run *r)
 	struct secondary *s = &r->node;
 
 	for (unsigned z = 0; z < r->truth.zone_count; z++) {
-		while (s->zones[z].life == ZONE_STOPPING) {
-			sim_run_for(r->sim, NS_PER_MS);
+		for (unsigned i = 0; s->zones[z].life == ZONE_STOPPING; i++) {
+			if (i > STOP_STEPS) {
+				judge_fail(&r->judge, (int)z, "is not let go by the engine");
+			}
+			sim_run_for(r->sim, STEP_MS * NS_PER_MS);
 		}
 		if (s->zones[z].life == ZONE_STOPPED) {
 			secondary_zone_go(s, z);
@@ -248,10 +252,15 @@ static void news_early(struct run *r, uint64_t zones)
 	int before[TRUTH_ZONES_MAX];
 
 	for (unsigned z = 0; z < r->truth.zone_count; z++) {
+		uint32_t old = head_serial(r, z) - 1;
+
 		before[z] = r->heads[z];
 		if ((zones & bit(z)) != 0) {
 			r->heads[z] = truth_make(&r->truth, z, before[z], TRUTH_ABOVE);
 			tell(r, z, true);
+			if (run_dice(r, 2) == 0) { /* an old one comes late */
+				run_notify(r, run_dice(r, r->primary_count), z, &old);
+			}
 		}
 	}
 	sim_run_for(r->sim, run_dice(r, EARLY_MAX_MS) * NS_PER_MS);
