@@ -51,6 +51,13 @@ static const struct {
 	                            "zone {zone}: {primary} has no news (serial {serial})" },
 	[EVENT_REFRESH_FAILED] = { "refresh-failed", LEVEL_WARNING,
 	                           "zone {zone}: refresh from {primary} failed: {error}" },
+	[EVENT_PRIMARY_DOWN] = { "primary-down", LEVEL_ERROR,
+	                         "primary {primary} is cut off: {error}; its zones wait for it" },
+	[EVENT_PRIMARY_UP] = { "primary-up", LEVEL_INFO,
+	                       "primary {primary} answers again; its zones catch up" },
+	[EVENT_PRIMARY_ABILITY] = { "primary-ability", LEVEL_WARNING,
+	                            "primary {primary} is asked for less at once from now on: "
+	                            "{ability}" },
 	[EVENT_SERIAL_LOWER] = { "serial-lower", LEVEL_WARNING,
 	                         "zone {zone}: {primary} has serial {serial}, older than our "
 	                         "{ours}" },

@@ -41,6 +41,9 @@ enum event_kind {
 	EVENT_TRANSFER_OUTSIDE,  /* zone, primary, ignored */
 	EVENT_REFRESH_CURRENT,   /* zone, primary, serial */
 	EVENT_REFRESH_FAILED,    /* zone, primary, error, code */
+	EVENT_PRIMARY_DOWN,      /* primary, error */
+	EVENT_PRIMARY_UP,        /* primary */
+	EVENT_PRIMARY_ABILITY,   /* primary, ability */
 	EVENT_SERIAL_LOWER,      /* zone, primary, serial, ours */
 	EVENT_SERIAL_BACK,       /* zone, primary, serial, ours */
 	EVENT_SERIAL_FOLLOWED,   /* zone, primary, serial, ours */

@@ -118,10 +118,14 @@ void bench_open(struct bench *b)
 		                         .shard_count = 1,
 		                         .post = post,
 		                         .post_self = b };
+	pthread_condattr_t attr;
 	char why[256];
 
 	pthread_mutex_init(&b->lock, NULL);
-	pthread_cond_init(&b->mail, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&b->mail, &attr);
+	pthread_condattr_destroy(&attr);
 	events_init(&b->events, env_system(), STDERR_FILENO);
 	atomic_store(&b->events.level, LEVEL_WARNING);
 	b->first = NULL;
@@ -152,6 +156,20 @@ void bench_close(struct bench *b)
 	pool_free(b->pool);
 	pthread_cond_destroy(&b->mail);
 	pthread_mutex_destroy(&b->lock);
+}
+
+void bench_sleep(struct bench *b, uint64_t until_ns)
+{
+	struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000),
+		                  .tv_nsec = (long)(until_ns % 1000000000) };
+	int timed_out = 0;
+
+	epoch_offline(b->epoch, b->participant);
+	pthread_mutex_lock(&b->lock);
+	while (b->first == NULL && timed_out == 0) {
+		timed_out = pthread_cond_timedwait(&b->mail, &b->lock, &until);
+	}
+	pthread_mutex_unlock(&b->lock);
 }
 
 void bench_turn(struct bench *b, bool wait)

@@ -53,6 +53,8 @@ void bench_close(struct bench *b);
 
 /* Runs what the disk thread answered; waits for something if there is nothing and `wait`. */
 void bench_turn(struct bench *b, bool wait);
+/* Waits for something to run, at most until then. */
+void bench_sleep(struct bench *b, uint64_t until_ns);
 
 /* Waits until nothing is under way. */
 void bench_settle(struct bench *b);

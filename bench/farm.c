@@ -76,9 +76,10 @@ static void name_text(const struct farm *f, uint32_t zone, char *out, size_t cap
 		number[--at] = "0123456789abcdefghijklmnopqrstuvwxyz"[zone % NUMBER_BASE];
 		zone /= NUMBER_BASE;
 	} while (zone > 0);
-	snprintf(out, cap, "%s%s-%s.%s.", words[h % ARRAY_LEN(words)],
+	snprintf(out, cap, "%s%s-%s.%s.%s%s", words[h % ARRAY_LEN(words)],
 	         (h >> 16) % 2 == 0 ? "" : words[(h >> 24) % ARRAY_LEN(words)], number + at,
-	         tlds[(h >> 40) % ARRAY_LEN(tlds)]);
+	         tlds[(h >> 40) % ARRAY_LEN(tlds)], f->tail == NULL ? "" : f->tail,
+	         f->tail == NULL ? "" : ".");
 }
 
 void farm_name(const struct farm *f, uint32_t zone, struct name_buf *out)

@@ -30,7 +30,8 @@ struct farm {
 	uint32_t delegations; /* in the one zone of that kind */
 	uint32_t churn;       /* units of a thousand that a bump changes */
 	uint64_t seed;
-	uint16_t *bumps; /* of each zone */
+	const char *tail; /* NULL, or a label below which all names are: farms beside each other */
+	uint16_t *bumps;  /* of each zone */
 };
 
 /* Records one after the other, in wire form. */

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """bench/store.py: all figures of the store in one table, each beside its target.
 
-Runs the benchmarks of memory, speed, restart and disk one after the other, each in processes of its own and in the
+Runs the benchmarks of memory, speed, restart, disk and updates at a rate one after the other, each in processes of its own and in the
 build folder, and keeps what they measured as one JSON file. All at full size takes about half an hour; --quick takes the small
 sizes only, which says less.
 """
@@ -37,6 +37,7 @@ PARTS = {
     'speed': (program('store_bench', '100000', '1000000'), program('store_bench', '10000', '100000')),
     'restart': (script('restart.py'), script('restart.py', '--zones', '100000', '--runs', '1')),
     'disk': (program('disk_bench'), program('disk_bench')),
+    'rate': (program('rate_bench'), program('rate_bench', '10000', '2')),
 }
 
 

@@ -1,173 +1,141 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""bench/transfers.py: zones transferred per second from a local Knot into a durable store.
+"""bench/transfers.py: all figures of transfers in one table, each beside its target.
 
-One Knot serves N hosting zones of 12 records; axfarmd starts with an empty database and pulls them all,
-TSIG-signed. The clock runs from its start to the moment at which its status counts every zone as served,
-so every version is on the disk by then. Primary and secondary share the machine.
+Each part runs generator primaries (bench/primary) or Knot, and axfarmd with an empty database on a disk, all on this
+machine: what they take from each other is part of the figures, so CPU time is shown beside every time. No figure is
+shown of a run after which a zone lacked its primary's serial. All at full size takes about half an hour.
 """
 
 import argparse
 import json
 import os
-import platform
 import resource
-import statistics
+import subprocess
 import sys
-import time
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'interop'))
-import axfarm   # noqa: E402  pylint: disable=wrong-import-position
-import harness  # noqa: E402  pylint: disable=wrong-import-position
-import peers    # noqa: E402  pylint: disable=wrong-import-position
+import axfarm               # noqa: E402  pylint: disable=wrong-import-position
+import harness              # noqa: E402  pylint: disable=wrong-import-position
+import transfer_adaptive    # noqa: E402  pylint: disable=wrong-import-position
+import transfer_changes     # noqa: E402  pylint: disable=wrong-import-position
+import transfer_farm        # noqa: E402  pylint: disable=wrong-import-position
+import transfer_knot        # noqa: E402  pylint: disable=wrong-import-position
+import transfer_load        # noqa: E402  pylint: disable=wrong-import-position
+import transfer_scale       # noqa: E402  pylint: disable=wrong-import-position
 
-ZONE = '''$TTL 3600
-@ SOA ns1.hoster.example. hostmaster.hoster.example. 2024010101 86400 7200 1209600 300
-@ NS ns1.hoster.example.
-@ NS ns2.hoster.example.
-@ NS ns3.hoster.example.
-@ MX 10 mail
-@ A 10.{a}.{b}.{c}
-@ AAAA 2001:db8:{a:x}:{b:x}::{c:x}
-@ TXT "v=spf1 ip4:10.{a}.{b}.{c} include:spf.hoster.example -all"
-_dmarc TXT "v=DMARC1; p=none; rua=mailto:dmarc@{name}"
-www CNAME @
-mail A 10.{b}.{c}.{a}
-ftp CNAME www
-'''
+machine = transfer_farm.machine
+OUT = os.path.join(ROOT, 'bench', 'out.py')
 
 
-def write_primary(case, port, key, names):
-    folder = case.path('knot', 'x')[:-2]
-    os.makedirs(os.path.join(folder, 'zones'))
-    for i, name in enumerate(names):
-        text = ZONE.format(name=name, a=i >> 16 & 255, b=i >> 8 & 255, c=i & 255)
-        with open(os.path.join(folder, 'zones', name + '.zone'), 'w', encoding='ascii') as f:
-            f.write(text)
-    with open(os.path.join(folder, 'knot.conf'), 'w', encoding='ascii') as f:
-        f.write('''server:
-  rundir: "{0}"
-  listen: "127.0.0.1@{1}"
-  tcp-workers: 2
-  udp-workers: 1
-  background-workers: 2
-log:
-  - target: stderr
-    any: error
-database:
-  storage: "{0}"
-key:
-  - id: "{2.name}"
-    algorithm: {2.algorithm}
-    secret: "{2.secret}"
-acl:
-  - id: out
-    key: "{2.name}"
-    action: transfer
-template:
-  - id: default
-    storage: "{0}/zones"
-    file: "%s.zone"
-    semantic-checks: off
-    zonefile-sync: -1
-    acl: out
-zone:
-'''.format(folder, port, key))
-        f.writelines('  - domain: %s\n' % n for n in names)
-    return [harness.program('knotd'), '-c', os.path.join(folder, 'knot.conf')]
+def out(table, options):
+    """Transfers out are measured by a program of their own."""
+    if not os.path.exists(OUT):
+        print('  (there is no bench/out.py)')
+        return
+    with tempfile.NamedTemporaryFile(suffix='.json') as file:
+        done = subprocess.run([sys.executable, OUT, '--json', file.name] + (['--quick'] if options.quick else []),
+                              check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8',
+                              env=dict(os.environ, AXFARM_BUILD=axfarm.BUILD))
+        if done.returncode != 0:
+            table.fail('transfers out', done.stdout[-1000:])
+            return
+        with open(file.name, encoding='utf-8') as f:
+            figures = json.load(f)['figures']
+    for f in figures:
+        table.add(f['what'], f['value'], f['unit'], at_most=f.get('at_most'), at_least=f.get('at_least'))
 
 
-def write_secondary(case, port, primary, key, names):
-    path = case.path('axfarm', 'axfarm.yaml')
-    with open(case.path('axfarm', 'zones.txt'), 'w', encoding='ascii') as f:
-        f.writelines(n + '\n' for n in names)
-    with open(path, 'w', encoding='ascii') as f:
-        json.dump({
-            'server': {'listen': ['127.0.0.1@%d' % port]},
-            'database': {'path': case.path('axfarm', 'db')},
-            'control': {'socket': case.path('axfarm', 'sock')},
-            'log': {'level': 'warning'},
-            'keys': [{'name': key.name, 'algorithm': key.algorithm, 'secret': key.secret}],
-            'primaries': [{'name': 'p', 'addresses': ['127.0.0.1@%d' % primary], 'key': key.name}],
-            'templates': [{'name': 'hosted', 'primaries': ['p']}],
-            'zones': [{'file': 'zones.txt', 'template': 'hosted'}]}, f)
-    return [os.path.join(axfarm.BUILD, 'axfarmd'), '-c', path]
+PARTS = {
+    'load': transfer_load.load,
+    'propagation': transfer_changes.propagation,
+    'lanes': transfer_changes.lanes,
+    'scale': transfer_scale.scale,
+    'adaptive': transfer_adaptive.adaptive,
+    'out': out,
+    'knot': transfer_knot.knot,
+}
+
+# option: at full size, and quick
+SIZES = {
+    'zones': (100000, 10000),
+    'large': (1000000, 50000),
+    'delegations': (1000000, 100000),
+    'each': (5000, 500),
+    'slow': (10000, 1000),
+    'seconds': (5, 2),
+    'dead_seconds': (60, 15),
+    'refresh': (60, 10),
+    'runs': (3, 1),
+    'knot_zones': (5000, 2000),
+    'knot_changes': (500, 100),
+}
+HELP = {
+    'zones': 'of a load',
+    'large': 'zones of the large farm',
+    'delegations': 'of the large zone',
+    'each': 'zones of each behaviour',
+    'slow': 'slow transfers at once',
+    'seconds': 'of changes at a rate',
+    'dead_seconds': 'for which a primary is dead',
+    'refresh': 'seconds of the refresh time whose spread is measured',
+    'runs': 'of which the median counts, where one run is short',
+    'knot_zones': 'zones of Knot',
+    'knot_changes': 'changes at Knot',
+}
 
 
-def cpu_seconds(pid):
-    with open('/proc/%d/stat' % pid, encoding='ascii') as f:
-        fields = f.read().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
-
-
-def memory_kib(pid):
-    with open('/proc/%d/smaps_rollup' % pid, encoding='ascii') as f:
-        return next(int(line.split()[1]) for line in f if line.startswith('Pss:'))
-
-
-def served(case):
-    text = harness.run([os.path.join(axfarm.BUILD, 'axfarmctl'), '-s', case.path('axfarm', 'sock'),
-                        '--json', 'status'], check=False)
-    try:
-        states = json.loads(text)['zones_by_state']
-    except (ValueError, KeyError):
-        return -1
-    return states.get('ok', 0) + states.get('refreshing', 0)
-
-
-def measure(options):
-    case = harness.Case('transfers', options)
-    try:
-        key = peers.Key('bench.key')
-        names = ['z%07d.example' % i for i in range(options.zones)]
-        primary, port = case.port(), case.port()
-        knot = harness.Process(case, 'knot', write_primary(case, primary, key, names))
-        harness.wait('Knot to load', lambda: knot.must_live() and peers.wire.serial(
-            ('127.0.0.1', primary), names[-1], 0.5), 300)
-        before = cpu_seconds(knot.p.pid)
-        start = time.monotonic()
-        daemon = harness.Process(case, 'axfarmd', write_secondary(case, port, primary, key, names))
-        harness.wait(lambda: '%d of %d zones' % (served(case), len(names)),
-                     lambda: daemon.must_live() and served(case) == len(names), 600)
-        seconds = time.monotonic() - start
-        return {'zones': len(names), 'seconds': seconds, 'zones_per_second': len(names) / seconds,
-                'cpu_us_per_zone': cpu_seconds(daemon.p.pid) * 1e6 / len(names),
-                'primary_cpu_us_per_zone': (cpu_seconds(knot.p.pid) - before) * 1e6 / len(names),
-                'pss_kib': memory_kib(daemon.p.pid)}
-    finally:
-        case.end()
-        case.remove()
-
-
-def machine():
-    with open('/proc/cpuinfo', encoding='ascii') as f:
-        model = next((x.split(':')[1].strip() for x in f if x.startswith('model name')), '?')
-    return '%s, %d cores, Linux %s, loopback, primary and secondary on the same cores' % (
-        model, os.cpu_count(), platform.release())
+def read_options():
+    parser = argparse.ArgumentParser(prog='./dev bench transfers', description=__doc__.split('\n', maxsplit=1)[0])
+    parser.add_argument('parts', nargs='*', metavar='PART', help='some of: %s' % ' '.join(PARTS))
+    parser.add_argument('--quick', action='store_true', help='small sizes')
+    for name, (full, quick) in SIZES.items():
+        parser.add_argument('--' + name.replace('_', '-'), type=int, metavar='N',
+                            help='%s (%d, quick %d)' % (HELP[name], full, quick))
+    parser.add_argument('--rates', default='1000,5000,20000', help='changes a second')
+    parser.add_argument('--dir', metavar='FOLDER', help='for databases, on a disk (default /var/tmp)')
+    parser.add_argument('--env', action='append', default=[], metavar='NAME=VALUE', help='for axfarmd')
+    parser.add_argument('--keep', action='store_true', help='keep databases and logs')
+    parser.add_argument('--json', metavar='FILE', default=os.path.join(axfarm.BUILD, 'bench-transfers.json'),
+                        help='where the figures go (default: bench-transfers.json in the build folder)')
+    options = parser.parse_args()
+    unknown = [p for p in options.parts if p not in PARTS]
+    if unknown:
+        parser.error('no such part: %s' % ' '.join(unknown))
+    for name, sizes in SIZES.items():
+        if getattr(options, name) is None:
+            setattr(options, name, sizes[options.quick])
+    options.rates = [int(x) for x in options.rates.split(',')]
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--zones', type=int, default=5000, help='how many (default 5000)')
-    parser.add_argument('--runs', type=int, default=3, help='of which the median counts (default 3)')
-    parser.add_argument('--json', metavar='FILE', help='also write the figures there')
-    options = parser.parse_args()
-    options.keep = False
+    options = read_options()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     harness.end_on_signals()
-    runs = [measure(options) for _ in range(options.runs)]
-    figures = {k: statistics.median(r[k] for r in runs) for k in runs[0]}
-    print(machine())
-    print('%d zones of 12 records from Knot by AXFR with hmac-sha256, durable; median of %d runs' %
-          (options.zones, options.runs))
-    print('  zones a second            %10.0f' % figures['zones_per_second'])
-    print('  axfarmd, CPU-us a zone    %10.0f' % figures['cpu_us_per_zone'])
-    print('  Knot, CPU-us a zone       %10.0f' % figures['primary_cpu_us_per_zone'])
-    print('  axfarmd, PSS              %10.0f KiB' % figures['pss_kib'])
-    if options.json:
-        with open(options.json, 'w', encoding='ascii') as f:
-            json.dump(dict(figures, machine=machine()), f, indent=1)
+    table = transfer_farm.Table()
+    print('%s; load average %.1f' % (machine(), os.getloadavg()[0]), flush=True)
+    print('databases in %s, durable; zones of 12 records' % transfer_farm.disk_folder(options.dir))
+    for title, part in PARTS.items():
+        if options.parts and title not in options.parts:
+            continue
+        print('\n%s' % title, flush=True)
+        table.part = title
+        try:
+            part(table, options)
+        except harness.Failure as e:
+            table.fail(title, str(e))
+    with open(options.json, 'w', encoding='utf-8') as f:
+        json.dump({'benchmark': 'transfers', 'machine': machine(), 'quick': options.quick,
+                   'figures': table.rows, 'failures': table.failures}, f, indent=1)
+        f.write('\n')
+    missed = sum(transfer_farm.verdict_of(f) == 'MISSED' for f in table.rows)
+    print('\n%d figures, %d targets missed, %d measurements failed; written to %s' % (
+        len(table.rows), missed, len(table.failures), options.json))
+    return 1 if table.failures else 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

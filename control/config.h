@@ -47,6 +47,10 @@ struct config_key {
 	uint8_t secret[TSIG_SECRET_MAX_LEN];
 };
 
+#define CONFIG_CONNECTIONS_MAX 1024 /* max-connections */
+#define CONFIG_TRANSFERS_MAX   65535
+#define CONFIG_QUERIES_MAX     1000000
+
 struct config_primary {
 	char name[CONFIG_NAME_MAX_LEN + 1];
 	const struct addr *addresses; /* tried in this order; at least one */
@@ -54,6 +58,9 @@ struct config_primary {
 	uint32_t key;        /* index into keys; CONFIG_NO_KEY */
 	struct addr source4; /* family 0: any; ports are 0 */
 	struct addr source6;
+	uint32_t max_connections; /* of each address; 0: the default */
+	uint32_t max_transfers;
+	uint32_t queries_per_s; /* 0: no limit */
 };
 
 /* A place in the index of zones. */

@@ -92,6 +92,33 @@ static void read_source(struct config_load *l, const struct node *n, void *to)
 	}
 }
 
+static void read_limit(struct config_load *l, const struct node *n, uint64_t max, uint32_t *out)
+{
+	uint64_t range[2] = { 1, max };
+	uint64_t v;
+
+	if (value_number(l, n, range, &v)) {
+		*out = (uint32_t)v;
+	}
+}
+
+static void read_connections(struct config_load *l, const struct node *n, void *to)
+{
+	read_limit(l, n, CONFIG_CONNECTIONS_MAX,
+	           &((struct primary_entry *)to)->primary.max_connections);
+}
+
+static void read_transfers(struct config_load *l, const struct node *n, void *to)
+{
+	read_limit(l, n, CONFIG_TRANSFERS_MAX,
+	           &((struct primary_entry *)to)->primary.max_transfers);
+}
+
+static void read_queries(struct config_load *l, const struct node *n, void *to)
+{
+	read_limit(l, n, CONFIG_QUERIES_MAX, &((struct primary_entry *)to)->primary.queries_per_s);
+}
+
 static void read_primary(struct config_load *l, const struct node *n)
 {
 	static const struct setting settings[] = {
@@ -99,6 +126,9 @@ static void read_primary(struct config_load *l, const struct node *n)
 		{ "addresses", read_addresses },
 		{ "key", read_key_name },
 		{ "source", read_source },
+		{ "max-connections", read_connections },
+		{ "max-transfers", read_transfers },
+		{ "queries-per-second", read_queries },
 	};
 	struct primary_entry e = { .primary.key = CONFIG_NO_KEY };
 	struct config *c = l->c;

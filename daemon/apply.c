@@ -123,6 +123,8 @@ static void make_primaries(struct zone_policy *p, const struct applied *a,
 			to->addr = from->addresses[k];
 			to->source = to->addr.family == 4 ? from->source4 : from->source6;
 			to->key = key_at(a, from->key);
+			to->pace = (struct policy_pace){ from->max_connections, from->max_transfers,
+				                         from->queries_per_s };
 			snprintf(to->name, sizeof(to->name), "%s", from->name);
 		}
 	}

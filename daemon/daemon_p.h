@@ -103,6 +103,7 @@ struct daemon {
 	struct store *store;
 	struct control *control;
 	struct control_ops ops;
+	struct quotas *quotas; /* of primaries, over all shards */
 	struct shard shards[SHARDS_MAX];
 	unsigned shard_count;
 	pthread_t disk_thread;

@@ -410,6 +410,9 @@ static void daemon_free(struct daemon *d)
 	}
 	applied_free(atomic_load(&d->applied));
 	epoch_free(d->epoch);
+	if (DAEMON_FREES_ALL) {
+		quotas_free(d->quotas); /* else engines that ended as they were have theirs */
+	}
 	if (d->pool != NULL) {
 		pool_free(d->pool);
 	}
@@ -428,6 +431,7 @@ static void daemon_init(struct daemon *d, const char *config_path, const struct 
 	/* The journal of systemd has its own clock (systemd.exec(5), $JOURNAL_STREAM). */
 	d->events.timestamps = getenv("JOURNAL_STREAM") == NULL;
 	d->epoch = epoch_new();
+	d->quotas = quotas_new();
 	d->apply_slot = epoch_join(d->epoch);
 	d->started_at_s = env_wall_s(d->env);
 	pthread_rwlock_init(&d->apply_lock, NULL);

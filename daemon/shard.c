@@ -108,7 +108,8 @@ static void shard_run(struct shard *s)
 		                            .events = &s->d->events,
 		                            .store = s->d->store,
 		                            .pool = s->d->pool,
-		                            .epoch = s->d->epoch };
+		                            .epoch = s->d->epoch,
+		                            .quotas = s->d->quotas };
 	enum err e = transfer_new(&options, &s->transfer);
 
 	if (e != ERR_OK) {

@@ -256,10 +256,10 @@ void sim_node_turn(struct sim_node *node, bool timers)
 		completion_run(node, c);
 		c = next;
 	}
-	if (timers) {
-		wheel_run(&node->wheel, node->sim->clock.now_ns);
-	}
 	mailbox_run(&node->mails);
+	if (timers) {
+		wheel_run(&node->wheel, node->sim->clock.now_ns); /* last, as in uring.c */
+	}
 	if (hooks->turn_end != NULL) {
 		hooks->turn_end(hooks->self);
 	}

@@ -340,10 +340,11 @@ static void run_turn(struct uring *u, bool timers)
 		list_end_cancelled(u, &u->starved);
 		list_end_cancelled(u, &u->paused);
 	}
-	if (timers) {
-		wheel_run(&u->wheel, u->now_ns);
-	}
 	mailbox_run(&u->mails);
+	if (timers) {
+		wheel_run(&u->wheel,
+		          u->now_ns); /* last: what is to be done once a turn is a timer */
+	}
 	rearm_starved(u);
 	if (u->io.hooks.turn_end != NULL) {
 		u->io.hooks.turn_end(u->io.hooks.self);

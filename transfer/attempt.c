@@ -16,6 +16,7 @@
 struct refresh_query {
 	struct soa_query query;
 	struct refresh *owner;
+	uint64_t sent_ns;
 };
 
 /* The slot and the primary; what ran with them is over. */
@@ -24,7 +25,8 @@ static void leave_primary(struct refresh *z, enum job job)
 	if (job == JOB_PULL) {
 		transfer_count(&refresh_engine(z)->counts.sessions, UINT64_MAX); /* one less */
 	}
-	primary_slot_end(z->primary, job);
+	primary_slot_end(z->primary, job, z->lane);
+	primary_probe_over(z->primary, &z->link);
 	primary_put(z->primary);
 	z->primary = NULL;
 }
@@ -42,6 +44,12 @@ void attempt_end(struct refresh *z)
 		z->pull = NULL;
 		leave_primary(z, JOB_PULL);
 	}
+}
+
+/* Answers of a primary that may be asked too much; or that does not want to say. */
+static bool refuses(enum err e)
+{
+	return e == ERR_PEER_REFUSED_QUERY || e == ERR_PEER_SERVFAIL;
 }
 
 /* ---- asking for the serial ---- */
@@ -91,12 +99,30 @@ static void on_serial(struct refresh *z, const struct addr *primary, struct seri
 	}
 }
 
+/* What an answer over UDP, or none, says about the primary. */
+static void note_answer(const struct refresh *z, const struct soa_answer *answer)
+{
+	struct primary *p = z->primary;
+	struct window *w = &p->windows[JOB_ASK];
+	uint64_t now = io_now_ns(refresh_engine(z)->io);
+
+	if (answer->verdict == SOA_SILENT) {
+		window_lost(w, now);
+		return;
+	}
+	primary_answered(p);
+	window_answered(w, now - z->query->sent_ns, p->slots[JOB_ASK].running * 4 >= w->size * 3,
+	                now);
+	window_judged(w, refuses(answer->err), now);
+}
+
 static void on_soa(struct soa_query *query, struct soa_answer answer)
 {
 	struct refresh *z = container_of(query, struct refresh_query, query)->owner;
 	struct transfer *t = refresh_engine(z);
 	struct addr primary = z->primary->addr;
 
+	note_answer(z, &answer);
 	attempt_end(z);
 	switch (answer.verdict) {
 	case SOA_TRUNCATED:
@@ -121,11 +147,12 @@ static enum err ask(struct refresh *z)
 	struct soa_query_options options = { .to = z->primary->addr,
 		                             .from = z->primary->source,
 		                             .apex = zone_apex(refresh_zone(z)),
-		                             .key = z->primary->key,
+		                             .key = refresh_primary(z)->key,
 		                             .done = on_soa };
 
 	z->query = mem_zero(1, sizeof(*z->query));
 	z->query->owner = z;
+	z->query->sent_ns = io_now_ns(refresh_engine(z)->io);
 	refresh_move(z, REFRESH_ASKING);
 	transfer_count(&refresh_engine(z)->counts.soa_queries, 1);
 	return soa_query_begin(&refresh_engine(z)->asks, &z->query->query, &options);
@@ -259,6 +286,10 @@ static void pull_failed(struct refresh *z, enum err e)
 	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0) {
 		primary_unreached(z->primary, e); /* those that wait for it need not find out too */
 	}
+	if (e == ERR_PEER_TIMEOUT || e == ERR_LIMIT_IDLE) {
+		window_lost(&z->primary->windows[JOB_PULL], io_now_ns(refresh_engine(z)->io));
+	}
+	window_judged(&z->primary->windows[JOB_PULL], refuses(e), io_now_ns(refresh_engine(z)->io));
 	if (again) {
 		refresh_event_fallback(z, &primary, e);
 	} else if (e == ERR_SERIAL_OLD) {
@@ -369,6 +400,7 @@ static void pull_done(struct refresh *z)
 	struct guard_case c;
 
 	p->snap = session_take_snapshot(&p->session);
+	window_judged(&z->primary->windows[JOB_PULL], false, io_now_ns(p->io));
 	if (round_compares(z)) {
 		struct snapshot *snap = p->snap;
 
@@ -398,6 +430,9 @@ static void on_pull(struct pull *p)
 		pull_done(z);
 		break;
 	case SESSION_CURRENT:
+		window_judged(&z->primary->windows[JOB_PULL], false, io_now_ns(p->io));
+		z->primary->tells_by_ixfr = z->primary->tells_by_ixfr ||
+		                            (z->method == REFRESH_BY_IXFR && p->session.in_step);
 		attempt_end(z);
 		refresh_no_news(z, &primary);
 		break;
@@ -413,7 +448,7 @@ static void on_pull(struct pull *p)
 	transfer_pump(t);
 }
 
-static enum err pull(struct refresh *z)
+static void pull(struct refresh *z)
 {
 	struct session_options options = {
 		.apex = zone_apex(refresh_zone(z)),
@@ -421,10 +456,9 @@ static enum err pull(struct refresh *z)
 		.have = zone_have(refresh_zone(z)),
 		.kind = z->method == REFRESH_BY_IXFR ? SESSION_IXFR : SESSION_AXFR,
 		.force = (z->serves & (WANT_WHOLE | WANT_REFETCH | WANT_LOWER)) != 0 ||
-		         round_compares(z),
+		         (round_compares(z) && z->method == REFRESH_BY_AXFR),
 		.allow_no_ns = refresh_policy(z)->guard.no_ns == GUARD_HOLD,
-		.id = (uint16_t)env_random_u32(refresh_engine(z)->io->env),
-		.key = z->primary->key,
+		.key = refresh_primary(z)->key,
 		.limits = &refresh_policy(z)->limits,
 		.primary = z->primary->addr,
 	};
@@ -433,24 +467,36 @@ static enum err pull(struct refresh *z)
 	refresh_move(z, REFRESH_PULLING);
 	transfer_count(&refresh_engine(z)->counts.sessions, 1);
 	refresh_event_started(z, &z->pull->session);
-	return pull_begin(z->pull, z->primary);
+	pull_begin(z->pull, z->primary, lane_urgent(z->lane));
 }
 
-/* Not worth a packet: others have just found the primary unreachable. Who was told by it that there
- * are news, whose IXFR failed there, or who is an operator, tries all the same. */
-static bool spared(const struct refresh *z)
+/* Is it worth a packet? Others may just have found the primary unreachable. Who was told by it that
+ * there are news has reason to think otherwise; whose IXFR has just failed there goes on, and an
+ * operator may always try. */
+static bool admitted(struct refresh *z)
 {
 	bool told = z->lane == LANE_NOTIFY && z->tried == 0;
 	bool fallback = z->method == REFRESH_BY_AXFR && zone_have(refresh_zone(z)) != NULL &&
 	                (z->serves & (WANT_WHOLE | WANT_REFETCH)) == 0;
+	bool by_hand = z->lane == LANE_OPERATOR;
 
-	return primary_down(z->primary) && z->lane != LANE_OPERATOR && !told && !fallback;
+	return primary_admits(z->primary, &z->link, told || by_hand) || by_hand || fallback;
+}
+
+/* Nothing is sent: the attempt fails of what the primary's last one failed of. */
+static void spare(struct refresh *z)
+{
+	enum err e = z->primary->last_error;
+
+	primary_slot_end(z->primary, refresh_job(z), z->lane);
+	primary_put(z->primary);
+	z->primary = NULL;
+	refresh_attempt_failed(z, e);
 }
 
 void refresh_run(struct refresh *z)
 {
 	struct addr primary = z->primary->addr;
-	bool asks = z->method == REFRESH_BY_SOA;
 	enum err e;
 
 	assert(z->state == REFRESH_QUEUED && link_alone(&z->link));
@@ -458,18 +504,16 @@ void refresh_run(struct refresh *z)
 		z->serves |= z->wants;
 		z->wants = 0;
 	}
-	if (spared(z)) {
-		e = z->primary->last_error;
-		primary_slot_end(z->primary, asks ? JOB_ASK : JOB_PULL);
-		primary_put(z->primary);
-		z->primary = NULL;
+	if (!admitted(z)) {
+		spare(z);
+	} else if (z->method != REFRESH_BY_SOA) {
+		pull(z);
 	} else {
-		e = asks ? ask(z) : pull(z);
-		if (e == ERR_OK) {
-			return;
+		e = ask(z);
+		if (e != ERR_OK) {
+			attempt_end(z);
+			refresh_event_failed(z, &primary, e);
+			refresh_attempt_failed(z, e);
 		}
-		attempt_end(z);
 	}
-	refresh_event_failed(z, &primary, e);
-	refresh_attempt_failed(z, e);
 }

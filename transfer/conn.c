@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * transfer/conn.c — connections to a primary, and the requests that go over them. */
+ * transfer/conn.c — connections to a primary: opened, shared, broken. */
 #include "transfer/conn_p.h"
 
 #include <stdlib.h>
@@ -19,12 +19,19 @@ enum conn_state {
 
 static const struct {
 	unsigned edges;     /* may go to */
-	unsigned timeout_s; /* 0: its requests have deadlines of their own */
+	unsigned timeout_s; /* of BUSY: to look whether something was dropped */
 } rules[CONN_STATES] = {
 	[CONN_CONNECTING] = { MAY(CONN_BUSY) | MAY(CONN_CLOSING), CONN_CONNECT_S },
-	[CONN_BUSY] = { MAY(CONN_IDLE) | MAY(CONN_CLOSING), 0 },
+	[CONN_BUSY] = { MAY(CONN_IDLE) | MAY(CONN_CLOSING), CONN_SILENCE_S },
 	[CONN_IDLE] = { MAY(CONN_BUSY) | MAY(CONN_CLOSING), CONN_IDLE_S },
 	[CONN_CLOSING] = { 0, 0 },
+};
+
+/* Octets on their way out. */
+struct conn_buffer {
+	uint8_t *at;
+	size_t len;
+	size_t cap;
 };
 
 struct conn {
@@ -33,20 +40,35 @@ struct conn {
 	struct conn *next;       /* of the primary */
 	struct conn **back;
 	enum conn_state state;
-	unsigned pins; /* handlers that run: not to be freed under them */
-	uint32_t served;
+	bool urgent;       /* kept for what is urgent */
+	bool retired;      /* takes no more requests */
+	bool piped;        /* had several requests at once */
+	unsigned pins;     /* handlers that run: not to be freed under them */
+	uint32_t served;   /* requests answered */
+	uint32_t count;    /* requests under way */
+	uint64_t heard_ns; /* last octets; 0: none yet */
+	uint64_t answered_ns;
+	uint64_t opened_ns;
+	struct request *requests; /* oldest first */
+	struct request **requests_end;
+	uint16_t orphans[CONN_ORPHANS_MAX]; /* ids */
+	unsigned orphan_count;
 	struct io_socket socket;
 	struct io_op write; /* connect, then sends */
 	struct io_op recv;
 	struct io_timer timer;
 	struct stream stream;
-	struct request *requests;
-	uint8_t *out; /* being sent, with its length before it */
-	size_t out_len;
-	uint64_t opened_ns;
+	struct link dirty;          /* in the table's list, while there is something to send */
+	struct conn_buffer out;     /* gathers requests, each after its length */
+	struct conn_buffer sending; /* with the kernel */
 };
 
 static void conn_break(struct conn *c, enum err e);
+
+static uint64_t now_of(const struct conn *c)
+{
+	return io_now_ns(c->io);
+}
 
 static void conn_move(struct conn *c, enum conn_state to)
 {
@@ -60,7 +82,7 @@ static void conn_move(struct conn *c, enum conn_state to)
 	}
 	c->state = to;
 	if (rules[to].timeout_s != 0) {
-		io_timer_set(c->io, &c->timer, io_now_ns(c->io) + rules[to].timeout_s * NS_PER_S);
+		io_timer_set(c->io, &c->timer, now_of(c) + rules[to].timeout_s * NS_PER_S);
 	} else {
 		io_timer_clear(c->io, &c->timer);
 	}
@@ -70,7 +92,8 @@ static void conn_free_if_ended(struct conn *c)
 {
 	if (c->state == CONN_CLOSING && c->pins == 0 && !c->write.waiting && !c->recv.waiting) {
 		stream_fini(&c->stream);
-		free(c->out);
+		free(c->out.at);
+		free(c->sending.at);
 		free(c);
 	}
 }
@@ -78,13 +101,18 @@ static void conn_free_if_ended(struct conn *c)
 /* Leaves the primary and ends what is in flight; the memory goes with the last completion. */
 static void conn_close(struct conn *c)
 {
+	struct primary *p = c->primary;
+
 	assert(c->requests == NULL);
 	conn_move(c, CONN_CLOSING);
+	link_remove(&c->dirty);
 	*c->back = c->next;
 	if (c->next != NULL) {
 		c->next->back = c->back;
 	}
-	c->primary->conn_count--;
+	p->conn_count--;
+	p->urgent_count -= c->urgent;
+	quota_conn_give(p->quota);
 	c->primary = NULL;
 	if (io_socket_open(c->socket)) {
 		io_close(c->io, c->socket);
@@ -95,57 +123,180 @@ static void conn_close(struct conn *c)
 	conn_free_if_ended(c);
 }
 
-static struct request *detach(struct conn *c, struct request *r)
+/* ---- lists of requests ---- */
+
+static void queue_push(struct request_queue *q, struct request *r)
 {
-	struct request **at = &c->requests;
+	r->next = NULL;
+	*q->end = r;
+	q->end = &r->next;
+}
+
+static struct request *queue_pop(struct request_queue *q)
+{
+	struct request *r = q->first;
+
+	q->first = r->next;
+	if (q->first == NULL) {
+		q->end = &q->first;
+	}
+	r->next = NULL;
+	return r;
+}
+
+static void queue_remove(struct request_queue *q, struct request *r)
+{
+	struct request **at = &q->first;
 
 	while (*at != r) {
 		assert(*at != NULL);
 		at = &(*at)->next;
 	}
 	*at = r->next;
+	if (q->end == &r->next) {
+		q->end = at;
+	}
 	r->next = NULL;
-	r->conn = NULL;
-	return r;
 }
 
-/* ---- requests ---- */
+static void conn_add(struct conn *c, struct request *r)
+{
+	r->conn = c;
+	r->sent_ns = 0;
+	r->first_ns = 0;
+	r->heard_ns = 0;
+	r->tries++;
+	*c->requests_end = r;
+	c->requests_end = &r->next;
+	c->count++;
+	c->piped = c->piped || c->count > 1;
+}
 
-/* Composes a request and sends it. On failure nothing is sent. */
-static enum err conn_send(struct conn *c, struct request *r)
+/* Takes a request off its connection; what was heard goes with it. */
+static void conn_detach(struct conn *c, struct request *r)
+{
+	struct request **at = &c->requests;
+
+	r->heard_ns = request_heard_ns(r);
+	while (*at != r) {
+		assert(*at != NULL);
+		at = &(*at)->next;
+	}
+	*at = r->next;
+	if (c->requests_end == &r->next) {
+		c->requests_end = at;
+	}
+	c->count--;
+	r->next = NULL;
+	r->conn = NULL;
+}
+
+uint64_t request_heard_ns(const struct request *r)
+{
+	const struct conn *c = r->conn;
+
+	if (c == NULL || r->sent_ns == 0 || c->heard_ns < r->sent_ns) {
+		return r->heard_ns;
+	}
+	return c->heard_ns;
+}
+
+static void request_end(struct request *r, enum err e)
+{
+	r->primary = NULL;
+	r->ops->done(r, e);
+}
+
+/* ---- sending ---- */
+
+static void buffer_add(struct conn_buffer *b, struct bytes message)
+{
+	size_t need = b->len + 2 + message.len;
+
+	if (need > b->cap) {
+		b->cap = need < 2 * b->cap ? 2 * b->cap : need;
+		b->at = mem_grow(b->at, b->cap);
+	}
+	store_u16(b->at + b->len, (uint16_t)message.len); /* RFC 1035 §4.2.2 */
+	memcpy(b->at + b->len + 2, message.at, message.len);
+	b->len = need;
+}
+
+static bool id_taken(const struct conn *c, uint16_t id)
+{
+	for (unsigned i = 0; i < c->orphan_count; i++) {
+		if (c->orphans[i] == id) {
+			return true;
+		}
+	}
+	for (const struct request *r = c->requests; r != NULL; r = r->next) {
+		if (r->sent_ns != 0 && r->id == id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Composes a request behind what is to be sent. On failure nothing of it is. */
+static enum err conn_compose(struct conn *c, struct request *r)
 {
 	uint8_t at[REQUEST_MAX_LEN];
 	struct bytes message;
 
-	assert(!c->write.waiting && io_socket_open(c->socket));
+	do {
+		r->id = (uint16_t)env_random_u32(c->io->env);
+	} while (id_taken(c, r->id));
 	TRY(r->ops->compose(r, at, &message));
 	assert(message.len <= sizeof(at));
-	c->out_len = message.len + 2;
-	c->out = mem_grow(c->out, c->out_len);
-	store_u16(c->out, (uint16_t)message.len); /* RFC 1035 §4.2.2 */
-	memcpy(c->out + 2, message.at, message.len);
-	io_send(c->io, &c->write, c->socket, bytes_of(c->out, c->out_len));
+	buffer_add(&c->out, message);
+	r->sent_ns = now_of(c);
+	if (link_alone(&c->dirty)) {
+		link_append(&c->primary->all->dirty, &c->dirty);
+	}
 	return ERR_OK;
 }
+
+static void conn_flush(struct conn *c)
+{
+	struct conn_buffer sent = c->sending;
+
+	link_remove(&c->dirty);
+	if (c->write.waiting || c->out.len == 0) {
+		return; /* goes when what is under way is gone */
+	}
+	c->sending = c->out;
+	c->out = sent;
+	c->out.len = 0;
+	io_send(c->io, &c->write, c->socket, bytes_of(c->sending.at, c->sending.len));
+}
+
+void conns_flush(struct primaries *all)
+{
+	while (!link_alone(&all->dirty)) {
+		conn_flush(container_of(all->dirty.next, struct conn, dirty));
+	}
+}
+
+/* ---- giving requests to connections ---- */
 
 static void conn_on_write(struct io_op *op, struct io_done done);
 static void conn_on_recv(struct io_op *op, struct io_done done);
 static void conn_on_timer(struct io_timer *timer);
 
-/* Opens a connection for a request. */
-static void conn_open(struct primary *p, struct request *r)
+static struct conn *conn_open(struct primary *p, bool urgent)
 {
 	struct conn *c = mem_zero(1, sizeof(*c));
 
 	c->io = p->all->io;
 	c->primary = p;
+	c->urgent = urgent;
 	c->socket = IO_SOCKET_NONE;
 	c->write.fn = conn_on_write;
 	c->recv.fn = conn_on_recv;
 	c->timer.fn = conn_on_timer;
-	c->opened_ns = io_now_ns(c->io);
-	c->requests = r;
-	r->conn = c;
+	c->opened_ns = now_of(c);
+	c->requests_end = &c->requests;
+	link_init(&c->dirty);
 	c->next = p->conns;
 	c->back = &p->conns;
 	if (c->next != NULL) {
@@ -153,49 +304,329 @@ static void conn_open(struct primary *p, struct request *r)
 	}
 	p->conns = c;
 	p->conn_count++;
+	p->urgent_count += urgent;
 	io_timer_set(c->io, &c->timer, c->opened_ns + CONN_CONNECT_S * NS_PER_S);
 	io_connect(c->io, &c->write, &p->addr, p->source.family == 0 ? NULL : &p->source);
+	return c;
 }
 
-enum err conn_request(struct primary *p, struct request *r)
+/* Of the connections there may be, one is left to what is urgent, and not more than half. Before a
+ * primary was heard there is one, so that it is known what the primary minds if it closes that. */
+static bool may_open(const struct primary *p, bool urgent)
 {
-	struct conn *c = p->conns;
+	uint32_t max = primary_conns_max(p);
+	uint32_t most = urgent ? (max + 1) / 2 : max > 1 ? max - 1 : 1;
+	uint32_t own = urgent ? p->urgent_count : p->conn_count - p->urgent_count;
 
-	assert(r->conn == NULL && r->next == NULL);
+	return p->conn_count < max && own < most && (p->conn_count == 0 || p->heard);
+}
+
+static uint32_t depth_max(const struct primary *p)
+{
+	return p->ability == ABILITY_PIPELINE ? CONN_DEPTH_MAX : 1;
+}
+
+/* An answer that takes long is in the way of those behind it. */
+static bool conn_occupied(const struct conn *c)
+{
+	const struct request *r = c->requests;
+
+	return r != NULL && r->first_ns != 0 && now_of(c) - r->first_ns > CONN_OCCUPIED_NS;
+}
+
+static bool conn_takes(const struct conn *c)
+{
+	const struct primary *p = c->primary;
+
+	return c->state != CONN_CLOSING && !c->retired && c->count < depth_max(p) &&
+	       c->orphan_count < CONN_ORPHANS_MAX &&
+	       (p->ability != ABILITY_SINGLE || c->served == 0);
+}
+
+/* How welcome another request is; less is better. */
+static uint32_t conn_load(const struct conn *c, bool urgent)
+{
+	return c->count + (conn_occupied(c) ? CONN_DEPTH_MAX : 0) +
+	       (c->urgent != urgent && c->count > 0 ? CONN_GROW_DEPTH : 0);
+}
+
+/* The connection that is best for a request; NULL: none takes one. */
+static struct conn *conn_best(const struct primary *p, bool urgent, bool any)
+{
+	struct conn *best = NULL;
+
+	for (struct conn *c = p->conns; c != NULL; c = c->next) {
+		if (conn_takes(c) && (any || urgent || !c->urgent) &&
+		    (best == NULL || conn_load(c, urgent) < conn_load(best, urgent))) {
+			best = c;
+		}
+	}
+	return best;
+}
+
+/* The connection that takes the next request, perhaps a new one; NULL if it has to wait. */
+static struct conn *conn_for(struct primary *p, bool urgent)
+{
+	struct conn *best = conn_best(p, urgent, false);
+
+	if ((best == NULL || conn_load(best, urgent) >= CONN_GROW_DEPTH) && may_open(p, urgent) &&
+	    quota_conn_take(p->quota, primary_conns_max(p))) {
+		return conn_open(p, urgent);
+	}
+	/* Where there is only what is kept for others, that serves. */
+	return best != NULL || p->conn_count > p->urgent_count ? best : conn_best(p, urgent, true);
+}
+
+/* Another shard has all the connections that there may be. */
+static void want_conn(struct primary *p, bool wants)
+{
+	if (p->wants_conn != wants) {
+		p->wants_conn = wants;
+		quota_want(p->quota, wants);
+	}
+}
+
+static void conn_give(struct conn *c, struct request *r)
+{
+	enum err e = ERR_OK;
+
+	conn_add(c, r);
+	if (c->state == CONN_CONNECTING) {
+		return;
+	}
+	r->connected = true;
+	if (c->state == CONN_IDLE) {
+		conn_move(c, CONN_BUSY);
+	}
+	e = conn_compose(c, r);
+	if (e != ERR_OK) { /* longer than a request may be: it cannot be asked at all */
+		conn_detach(c, r);
+		if (c->count == 0) {
+			conn_move(c, CONN_IDLE);
+		}
+		request_end(r, e);
+	}
+}
+
+static bool unsent(const struct primary *p)
+{
+	return p->unsent[0].first != NULL || p->unsent[1].first != NULL;
+}
+
+static void conns_assign(struct primary *p)
+{
+	for (unsigned urgent = 2; urgent-- > 0;) {
+		struct request_queue *q = &p->unsent[urgent];
+
+		while (q->first != NULL) {
+			struct conn *c = conn_for(p, urgent != 0);
+
+			if (c == NULL) {
+				break;
+			}
+			conn_give(c, queue_pop(q));
+		}
+	}
+	want_conn(p, p->conn_count == 0 && unsent(p));
+	if (unsent(p)) {
+		io_timer_set(p->all->io, &p->conn_timer,
+		             io_now_ns(p->all->io) + PRIMARY_AGAIN_MS * NS_PER_MS);
+	}
+}
+
+static void on_conn_again(struct io_timer *timer)
+{
+	struct primary *p = container_of(timer, struct primary, conn_timer);
+
+	conns_assign(p);
+	conns_flush(p->all);
+}
+
+void conn_request(struct primary *p, struct request *r)
+{
+	assert(r->primary == NULL && r->conn == NULL && r->next == NULL);
+	r->primary = p;
+	r->tries = 0;
+	r->sent_ns = 0;
+	r->first_ns = 0;
 	r->heard_ns = 0;
 	r->connected = false;
-	while (c != NULL && (c->state != CONN_IDLE || c->write.waiting)) {
-		c = c->next;
+	p->conn_timer.fn = on_conn_again;
+	queue_push(&p->unsent[r->urgent], r);
+	conns_assign(p);
+}
+
+/* ---- ends ---- */
+
+/* May a request that a broken connection owes be asked again? Not one whose answer had begun. */
+static bool may_repeat(const struct request *r)
+{
+	return r->first_ns == 0 && r->tries < REQUEST_TRIES_MAX;
+}
+
+/* The connection is of no more use, for no fault of the requests' own: those without an answer go to
+ * others, behind what waits there; the rest ends with `e`. A try does not count where others had their
+ * answers: so it goes on. */
+static void conn_scatter(struct conn *c, enum err e)
+{
+	struct primary *p = c->primary;
+	struct request_queue lost = { .end = &lost.first };
+
+	while (c->requests != NULL) {
+		struct request *r = c->requests;
+
+		conn_detach(c, r);
+		if (c->served > 0) {
+			r->tries--;
+		}
+		if (may_repeat(r)) {
+			r->heard_ns = 0;
+			r->connected = false;
+			queue_push(&p->unsent[r->urgent], r);
+		} else {
+			queue_push(&lost, r);
+		}
 	}
-	if (c == NULL) {
-		conn_open(p, r);
-		return ERR_OK;
+	conn_close(c);
+	conns_assign(p);
+	while (lost.first != NULL) {
+		request_end(queue_pop(&lost), e);
 	}
-	TRY(conn_send(c, r));
-	conn_move(c, CONN_BUSY);
-	c->requests = r;
-	r->conn = c;
-	r->connected = true;
-	return ERR_OK;
+}
+
+/* The first request ends with `e`; the others were only behind it. */
+static void conn_fail_first(struct conn *c, enum err e)
+{
+	struct request *first = c->requests;
+
+	if (first != NULL) {
+		conn_detach(c, first);
+	}
+	conn_scatter(c, e);
+	if (first != NULL) {
+		request_end(first, e);
+	}
+}
+
+static void conn_fail_all(struct conn *c, enum err e)
+{
+	struct request_queue lost = { .end = &lost.first };
+
+	while (c->requests != NULL) {
+		struct request *r = c->requests;
+
+		conn_detach(c, r);
+		queue_push(&lost, r);
+	}
+	conn_close(c);
+	while (lost.first != NULL) {
+		request_end(queue_pop(&lost), e);
+	}
+}
+
+/* The connection came to nothing. Where others are alive, it is their number that the primary minds. */
+static bool too_many(const struct conn *c, enum err e)
+{
+	uint64_t since = e == ERR_PEER_TIMEOUT ? c->opened_ns : 0; /* who says no is there */
+	uint32_t alive = 0;
+
+	for (const struct conn *o = c->primary->conns; o != NULL; o = o->next) {
+		alive += o != c && o->heard_ns > since;
+	}
+	if (alive == 0 || c->heard_ns != 0 || err_class(e) != ERR_CLASS_PEER) {
+		return false;
+	}
+	primary_bears(c->primary, alive);
+	return true;
+}
+
+/* What does an end say about the primary's ability? One after a single answer, and soon, that it
+ * closes always; one that leaves requests without an answer, that they should not have been sent. When
+ * a primary ends, all its connections do at once: that counts once, but for those that never said a
+ * word. */
+static void learn_from_end(struct conn *c)
+{
+	struct primary *p = c->primary;
+	bool prompt = c->served > 0 && now_of(c) - c->answered_ns <= CONN_PROMPT_NS;
+	bool again = c->heard_ns == 0 || now_of(c) - p->strike_ns >= CONN_STRIKE_S * NS_PER_S;
+
+	if (c->served == 1 && prompt) {
+		if (++p->strikes >= CONN_STRIKES_MAX) {
+			primary_can(p, ABILITY_SINGLE);
+		}
+	} else if (c->piped && c->count > 0 && c->served < CONN_DEPTH_MAX && again) {
+		p->strike_ns = now_of(c);
+		if (++p->strikes >= CONN_STRIKES_MAX) {
+			primary_can(p, ABILITY_SERIAL);
+		}
+	}
+}
+
+/* The other side ended it, or the network did. Requests that met a connection already dying, or were
+ * sent behind others, are asked again; a new connection that only they had dies of them. */
+static void conn_break(struct conn *c, enum err e)
+{
+	if (too_many(c, e)) {
+		conn_scatter(c, e);
+		return;
+	}
+	if (c->state == CONN_CONNECTING) {
+		primary_unreached(c->primary, e);
+		conn_fail_all(c, e);
+		return;
+	}
+	if (e == ERR_PEER_CLOSED) {
+		learn_from_end(c);
+		if (c->count > 1) {
+			window_lost(&c->primary->windows[JOB_PULL], now_of(c));
+		}
+	}
+	if (e == ERR_PEER_CLOSED && (c->served > 0 || c->piped)) {
+		conn_scatter(c, e);
+	} else if (c->piped) {
+		conn_fail_first(c, e);
+	} else {
+		conn_fail_all(c, e);
+	}
+}
+
+/* The primary loses or confuses requests that come before the answer to others. */
+static void conn_unable(struct conn *c)
+{
+	primary_can(c->primary, ABILITY_SERIAL);
+	conn_scatter(c, ERR_PEER_MISMATCH);
 }
 
 void conn_abandon(struct request *r)
 {
 	struct conn *c = r->conn;
+	struct primary *p = r->primary;
 
-	if (c == NULL) {
+	if (p == NULL) {
 		return;
 	}
-	detach(c, r);
-	if (c->requests == NULL) {
-		conn_close(c); /* an answer that comes late must not meet another request */
+	r->primary = NULL;
+	if (c == NULL) {
+		queue_remove(&p->unsent[r->urgent], r);
+		return;
 	}
+	conn_detach(c, r);
+	if (r->sent_ns == 0 && c->count > 0) {
+		return; /* nobody knows of it */
+	}
+	if (r->sent_ns != 0 && r->first_ns == 0 && c->count > 0 &&
+	    c->orphan_count < CONN_ORPHANS_MAX) {
+		c->orphans[c->orphan_count++] = r->id; /* what comes for it is passed over */
+		return;
+	}
+	conn_scatter(c, ERR_PEER_CLOSED); /* a late answer must not meet another request */
 }
 
 void conn_close_all(struct primaries *all)
 {
 	for (unsigned i = 0; i < PRIMARY_BUCKETS; i++) {
 		for (struct primary *p = all->buckets[i]; p != NULL; p = p->chain) {
+			assert(p->unsent[0].first == NULL && p->unsent[1].first == NULL);
 			while (p->conns != NULL) {
 				conn_close(p->conns);
 			}
@@ -205,48 +636,32 @@ void conn_close_all(struct primaries *all)
 
 /* ---- what happens ---- */
 
-/* The connection is of no more use. Requests that met a connection already dying go to a new one;
- * the others end. */
-static void conn_break(struct conn *c, enum err e)
+static void conn_connected(struct conn *c, struct io_socket socket)
 {
-	struct primary *p = c->primary;
-	struct request *r = c->requests;
-	bool stale = c->served > 0 && e == ERR_PEER_CLOSED;
+	struct request *r;
 
-	c->requests = NULL;
-	if (c->state == CONN_CONNECTING) {
-		primary_unreached(p, e);
+	c->socket = socket;
+	primary_connected(c->primary, now_of(c) - c->opened_ns);
+	io_recv(c->io, &c->recv, c->socket);
+	conn_move(c, CONN_BUSY);
+	for (r = c->requests; r != NULL; r = r->next) {
+		r->connected = true;
 	}
-	conn_close(c);
-	while (r != NULL) {
+	for (r = c->requests; r != NULL;) {
 		struct request *next = r->next;
+		enum err e = conn_compose(c, r);
 
-		r->next = NULL;
-		r->conn = NULL;
-		if (stale && r->heard_ns == 0) {
-			r->connected = false;
-			conn_open(p, r);
-		} else {
-			r->ops->done(r, e);
+		if (e != ERR_OK) {
+			conn_detach(c, r);
+			request_end(r, e);
 		}
 		r = next;
 	}
-}
-
-static void conn_connected(struct conn *c, struct io_socket socket)
-{
-	struct request *r = c->requests;
-	enum err e;
-
-	c->socket = socket;
-	primary_connected(c->primary, io_now_ns(c->io) - c->opened_ns);
-	r->connected = true;
-	io_recv(c->io, &c->recv, c->socket);
-	conn_move(c, CONN_BUSY);
-	e = conn_send(c, r);
-	if (e != ERR_OK) {
-		conn_break(c, e);
+	if (c->requests == NULL) {
+		conn_close(c); /* all were abandoned meanwhile */
+		return;
 	}
+	conn_flush(c);
 }
 
 static void conn_on_write(struct io_op *op, struct io_done done)
@@ -256,79 +671,188 @@ static void conn_on_write(struct io_op *op, struct io_done done)
 	if (c->state == CONN_CLOSING) {
 		conn_free_if_ended(c);
 	} else if (done.err != ERR_OK) {
+		struct primaries *all = c->primary->all;
+
 		conn_break(c, done.err);
+		conns_flush(all);
 	} else if (c->state == CONN_CONNECTING) {
 		conn_connected(c, done.socket);
+	} else {
+		conn_flush(c);
 	}
 }
 
-/* The answer is over: the connection waits for another request, if there is room for it to. */
+/* An answer is over: the connection serves others, waits for some, or ends. */
 static void conn_rest(struct conn *c)
 {
+	struct primary *p = c->primary;
+
 	c->served++;
-	if (c->primary->all->idle_conns < CONN_IDLE_MAX) {
-		conn_move(c, CONN_IDLE);
-	} else {
+	c->answered_ns = now_of(c);
+	if (c->served > 1) {
+		p->strikes = 0;
+	}
+	if (quota_wanted(p->quota)) {
+		c->retired = true; /* another shard has none */
+	}
+	if (c->count > 0) {
+		return;
+	}
+	if (c->retired || p->ability == ABILITY_SINGLE || c->orphan_count == CONN_ORPHANS_MAX ||
+	    p->all->idle_conns >= CONN_IDLE_MAX) {
 		conn_close(c);
+	} else {
+		conn_move(c, CONN_IDLE);
+	}
+}
+
+static struct request *conn_find(const struct conn *c, uint16_t id)
+{
+	struct request *r = c->requests;
+
+	while (r != NULL && r->id != id) {
+		r = r->next;
+	}
+	return r;
+}
+
+static bool conn_is_orphan(const struct conn *c, uint16_t id)
+{
+	for (unsigned i = 0; i < c->orphan_count; i++) {
+		if (c->orphans[i] == id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whose is the message? NULL if nobody's, and the connection may be gone then. */
+static struct request *conn_whose(struct conn *c, struct bytes message)
+{
+	uint16_t id = message.len < 2 ? 0 : load_u16(message.at);
+	struct request *r = conn_find(c, id);
+
+	if (r == NULL && conn_is_orphan(c, id)) {
+		return NULL;
+	}
+	if (c->count == 0) {
+		conn_break(c, ERR_PEER_MISMATCH); /* nothing was asked */
+		return NULL;
+	}
+	if (c->count == 1) {
+		/* An answer gone wrong: its own check of id and question will say so. */
+		return c->requests;
+	}
+	if (r == NULL || !r->ops->fits(r, message)) {
+		conn_unable(c);
+		return NULL;
+	}
+	return r;
+}
+
+static void note_answer(struct conn *c, struct request *r)
+{
+	struct primary *p = c->primary;
+
+	r->first_ns = now_of(c);
+	p->heard = true;
+	primary_answered(p);
+	if (r->sent_ns != 0) {
+		window_answered(&p->windows[JOB_PULL], r->first_ns - r->sent_ns,
+		                p->slots[JOB_PULL].running * 4 >= p->windows[JOB_PULL].size * 3,
+		                r->first_ns);
 	}
 }
 
 static void conn_message(struct conn *c, struct bytes message)
 {
-	struct request *r = c->requests;
+	struct request *r = conn_whose(c, message);
 
 	if (r == NULL) {
-		conn_break(c, ERR_PEER_MISMATCH); /* nothing was asked */
 		return;
 	}
-	/* With one request at a time, one with another id is an answer gone wrong: its own check
-	 * of the id will say so. */
+	if (r->first_ns == 0) {
+		note_answer(c, r);
+	}
 	switch (r->ops->message(r, message)) {
 	case REQUEST_MORE:
 		return;
 	case REQUEST_OVER:
-		detach(c, r);
+		conn_detach(c, r);
 		conn_rest(c);
 		break;
 	case REQUEST_BROKEN:
-		detach(c, r);
-		conn_close(c);
+		conn_detach(c, r);
+		conn_scatter(c, ERR_PEER_CLOSED);
 		break;
 	}
-	r->ops->done(r, ERR_OK);
+	request_end(r, ERR_OK);
+}
+
+static void conn_take(struct conn *c, struct bytes data)
+{
+	struct bytes message;
+
+	c->heard_ns = now_of(c);
+	stream_feed(&c->stream, data);
+	while (c->state != CONN_CLOSING && stream_next(&c->stream, &message)) {
+		conn_message(c, message);
+	}
+	if (c->state != CONN_CLOSING && unsent(c->primary)) {
+		conns_assign(c->primary);
+	}
 }
 
 static void conn_on_recv(struct io_op *op, struct io_done done)
 {
 	struct conn *c = container_of(op, struct conn, recv);
-	struct bytes message;
+	struct primaries *all;
 
 	if (c->state == CONN_CLOSING) {
 		io_return(c->io, done.lease);
 		conn_free_if_ended(c);
 		return;
 	}
+	all = c->primary->all;
 	if (done.err != ERR_OK || done.end) {
 		conn_break(c, done.end ? ERR_PEER_CLOSED : done.err);
-		return;
+	} else {
+		c->pins++;
+		conn_take(c, done.data);
+		io_return(c->io, done.lease);
+		c->pins--;
+		conn_free_if_ended(c);
 	}
-	c->pins++;
-	for (struct request *r = c->requests; r != NULL; r = r->next) {
-		r->heard_ns = io_now_ns(c->io);
+	conns_flush(all);
+}
+
+/* A connection that answered others, and then says nothing to what was asked after them for much
+ * longer than it ever took, has lost it. */
+static bool conn_dropped(const struct conn *c)
+{
+	uint64_t silence = CONN_SILENCE_S * NS_PER_S;
+	uint64_t usual = 8 * c->primary->windows[JOB_PULL].smooth_ns;
+	uint64_t since = c->heard_ns;
+
+	for (const struct request *r = c->requests; r != NULL; r = r->next) {
+		since = r->sent_ns > since ? r->sent_ns : since;
 	}
-	stream_feed(&c->stream, done.data);
-	while (c->state != CONN_CLOSING && stream_next(&c->stream, &message)) {
-		conn_message(c, message);
-	}
-	io_return(c->io, done.lease);
-	c->pins--;
-	conn_free_if_ended(c);
+	return c->piped && c->served > 0 &&
+	       now_of(c) - since >= (usual > silence ? usual : silence);
 }
 
 static void conn_on_timer(struct io_timer *timer)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
+	struct primaries *all = c->primary->all;
 
-	assert(c->state == CONN_CONNECTING || c->state == CONN_IDLE);
-	conn_break(c, ERR_PEER_TIMEOUT);
+	assert(c->state != CONN_CLOSING);
+	if (c->state != CONN_BUSY) {
+		conn_break(c, ERR_PEER_TIMEOUT);
+	} else if (conn_dropped(c)) {
+		conn_unable(c);
+	} else {
+		io_timer_set(c->io, timer, now_of(c) + CONN_SILENCE_S * NS_PER_S);
+	}
+	conns_flush(all);
 }

@@ -2,17 +2,18 @@
  *
  * transfer/conn_p.h — connections to a primary, and the requests that go over them.
  *
- * A request takes an idle connection of its primary or a new one. After its answer the connection
- * stays for a short while and serves others. Where the primary has closed a connection that served
- * before, without a word about the request, the request is sent again over a new one: that is no
- * failure (RFC 7766 §6.2.3).
+ * Many requests share few connections: they are sent one behind the other and their answers found by
+ * id, in whatever order they come (RFC 7766 §6.2.1.1, RFC 9103 §6). What is urgent has connections of
+ * its own, so that it does not wait behind what is bulky. A request that no connection takes yet waits
+ * at its primary. After their last answer connections stay for a short while.
  *
- *	CONNECTING* --connected--> BUSY* --answer--> IDLE* --request--> BUSY
- *	     |                      |                 |
- *	     +------ broken --------+--- too long ----+----> CLOSING* --operations ended--> gone
+ * Not every primary can do that. One that closes, drops or mixes up what it is asked so is recognised
+ * by it, is asked less at a time from then on (enum primary_ability), and what it owes is asked again:
+ * that is no failure of the request (RFC 7766 §6.2.3).
  *
- * One request at a time is sent on a connection; they are listed and found by id, so that several
- * may be, once requests are pipelined.
+ *	CONNECTING* --connected--> BUSY* --last answer--> IDLE* --request--> BUSY
+ *	     |                      |                      |
+ *	     +------ broken --------+------- too long -----+----> CLOSING* --operations ended--> gone
  *
  * Ownership: a request is a field of what asks, from conn_request() until done() or conn_abandon().
  * Connections free themselves. */
@@ -22,12 +23,20 @@
 #include "ring/stream.h"
 #include "transfer/primary_p.h"
 
-#define CONN_CONNECT_S  5
-#define CONN_IDLE_S     5
-#define CONN_IDLE_MAX   256 /* idle connections of all primaries of a shard */
-#define REQUEST_MAX_LEN 4096
-
-struct request;
+#define CONN_CONNECT_S    5
+#define CONN_IDLE_S       5
+#define CONN_IDLE_MAX     1024 /* idle connections of all primaries of a shard */
+#define CONN_DEPTH_MAX    64   /* requests on one connection */
+#define CONN_GROW_DEPTH   2    /* requests on every connection before there is another */
+#define CONN_ORPHANS_MAX  16   /* answers that nobody waits for any more, of one connection */
+#define CONN_SILENCE_S    4    /* least time after which a request is held to have been dropped */
+#define CONN_OCCUPIED_NS  (50 * NS_PER_MS)  /* one answer takes so long: others go elsewhere */
+#define CONN_PROMPT_NS    (500 * NS_PER_MS) /* closed so soon after an answer: because of it */
+#define CONN_STRIKES_MAX  3 /* connections in a row that end so, before it is a habit */
+#define CONN_STRIKE_S     1 /* least time between those that only lose requests */
+#define CONN_HOLD_S       1 /* no more connections after one that was closed without a word */
+#define REQUEST_TRIES_MAX 8 /* connections that one request is sent over */
+#define REQUEST_MAX_LEN   4096
 
 enum request_next {
 	REQUEST_MORE,   /* the answer goes on */
@@ -36,8 +45,10 @@ enum request_next {
 };
 
 struct request_ops {
-	/* Composes the message into REQUEST_MAX_LEN octets; again for another connection. */
+	/* Composes the message with r->id into REQUEST_MAX_LEN octets; again for another connection. */
 	enum err (*compose)(struct request *r, uint8_t *at, struct bytes *out);
+	/* Does the message answer this very question? Asked where answers may have been mixed up. */
+	bool (*fits)(const struct request *r, struct bytes message);
 	/* Takes a message of the answer; nothing else is done in here. */
 	enum request_next (*message)(struct request *r, struct bytes message);
 	/* The last word: ERR_OK after OVER and BROKEN, or why there will be no answer. */
@@ -46,19 +57,32 @@ struct request_ops {
 
 struct request {
 	const struct request_ops *ops;
-	struct conn *conn; /* NULL: not under way */
+	bool urgent;
+	/* private from here */
+	struct primary *primary; /* NULL: not under way */
+	struct conn *conn;       /* NULL: waits at the primary */
 	struct request *next;
-	uint64_t heard_ns; /* last octets of the answer; 0: none yet */
+	uint64_t sent_ns;  /* 0: not sent yet */
+	uint64_t first_ns; /* first octets of the answer; 0: none yet */
+	uint64_t heard_ns; /* see request_heard_ns() */
 	uint16_t id;
+	uint8_t tries;
 	bool connected; /* a connection for it came to be */
 };
 
-/* Begins a request, whose ops and id are set. done() is never called from in here; on failure the
- * request is not under way. */
-MUST_USE enum err conn_request(struct primary *p, struct request *r);
+/* Begins a request, whose ops and urgency are set. done() is never called from in here. What is to be
+ * sent goes with conns_flush(). */
+void conn_request(struct primary *p, struct request *r);
 
 /* Ends a request whose answer nobody waits for any more, without done(). */
 void conn_abandon(struct request *r);
+
+/* When octets last came over the connection of a request that is under way, since it was sent; 0 if
+ * none did. */
+uint64_t request_heard_ns(const struct request *r);
+
+/* Sends what was asked since the last time. */
+void conns_flush(struct primaries *all);
 
 /* Ends all connections of all primaries: no request is under way (asserted). What still waits for
  * completions is freed by them. */

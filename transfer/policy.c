@@ -130,10 +130,17 @@ static bool targets_equal(const struct policy_target *a, const struct policy_tar
 	return true;
 }
 
+static bool pace_equal(const struct policy_pace *a, const struct policy_pace *b)
+{
+	return a->connections == b->connections && a->transfers == b->transfers &&
+	       a->queries_per_s == b->queries_per_s;
+}
+
 static bool primaries_look_equal(const struct zone_policy *a, const struct zone_policy *b)
 {
 	for (size_t i = 0; i < a->primary_count; i++) {
 		if (!source_equal(&a->primaries[i].source, &b->primaries[i].source) ||
+		    !pace_equal(&a->primaries[i].pace, &b->primaries[i].pace) ||
 		    strcmp(a->primaries[i].name, b->primaries[i].name) != 0) {
 			return false;
 		}

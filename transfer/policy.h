@@ -13,12 +13,23 @@
 #include "dns/tsig.h"
 #include "zonestore/store.h"
 
+/* What may be asked of a primary, by all shards together. */
+struct policy_pace {
+	uint32_t connections;   /* 0: POLICY_CONNECTIONS */
+	uint32_t transfers;     /* requests for transfers at once; 0: POLICY_TRANSFERS */
+	uint32_t queries_per_s; /* requests of any kind, a second; 0: no limit */
+};
+
+#define POLICY_CONNECTIONS 8U
+#define POLICY_TRANSFERS   512U
+
 /* One address of one primary, in the order in which they are tried. */
 struct policy_primary {
 	struct addr addr;
 	struct addr source;   /* family 0: any */
 	struct tsig_key *key; /* referenced; NULL: unsigned */
 	char name[64];        /* as configured, for people */
+	struct policy_pace pace;
 };
 
 /* An entry matches if the address is in the range and, where a key is named, the message was signed

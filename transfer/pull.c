@@ -20,9 +20,15 @@ static enum err on_compose(struct request *r, uint8_t *at, struct bytes *out)
 {
 	struct pull *p = container_of(r, struct pull, request);
 
+	p->session.options.id = r->id;
 	TRY(session_request(&p->session, clock_now(p), at, out));
 	io_timer_set(p->io, &p->timer, session_deadline_ns(&p->session));
 	return ERR_OK;
+}
+
+static bool on_fits(const struct request *r, struct bytes message)
+{
+	return session_fits(&container_of(r, struct pull, request)->session, message);
 }
 
 static enum request_next on_message(struct request *r, struct bytes message)
@@ -61,15 +67,17 @@ static void on_done(struct request *r, enum err e)
 	pull_ended(p);
 }
 
-static const struct request_ops ops = { on_compose, on_message, on_done };
+static const struct request_ops ops = { on_compose, on_fits, on_message, on_done };
 
 /* The timer is not moved with every receive: it looks when it fires. */
 static void on_timer(struct io_timer *timer)
 {
 	struct pull *p = container_of(timer, struct pull, timer);
 
-	if (p->request.heard_ns > p->session.progress_ns) {
-		session_touch(&p->session, p->request.heard_ns);
+	uint64_t heard_ns = request_heard_ns(&p->request);
+
+	if (heard_ns > p->session.progress_ns) {
+		session_touch(&p->session, heard_ns);
 	}
 	if (session_late(&p->session, io_now_ns(p->io)) != SESSION_FAILED) {
 		io_timer_set(p->io, timer, session_deadline_ns(&p->session));
@@ -90,14 +98,14 @@ struct pull *pull_new(struct transfer *t, const struct session_options *options,
 	p->done = done;
 	p->timer.fn = on_timer;
 	p->request.ops = &ops;
-	p->request.id = options->id;
 	session_init(&p->session, options);
 	return p;
 }
 
-enum err pull_begin(struct pull *p, struct primary *primary)
+void pull_begin(struct pull *p, struct primary *primary, bool urgent)
 {
-	return conn_request(primary, &p->request);
+	p->request.urgent = urgent;
+	conn_request(primary, &p->request);
 }
 
 void pull_free(struct pull *p)

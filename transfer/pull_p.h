@@ -38,7 +38,7 @@ struct pull *pull_new(struct transfer *t, const struct session_options *options,
                       void (*done)(struct pull *p), struct refresh *owner);
 
 /* Asks the primary. `done` is never called from in here. */
-MUST_USE enum err pull_begin(struct pull *p, struct primary *primary);
+void pull_begin(struct pull *p, struct primary *primary, bool urgent);
 
 /* Ends what is under way, and frees; NULL is a no-op. Not while the store has its commit. */
 void pull_free(struct pull *p);

@@ -11,11 +11,13 @@
 #include "transfer/schedule_p.h"
 
 #define WANTED_AGAIN_MS 1000
+#define ASK_FEW         4 /* questions over UDP to one primary at once */
 
 #define MAY(state) (1U << (state))
 
 static const unsigned edges[REFRESH_STATES] = {
-	[REFRESH_IDLE] = MAY(REFRESH_QUEUED),
+	[REFRESH_IDLE] = MAY(REFRESH_QUEUED) | MAY(REFRESH_PARKED),
+	[REFRESH_PARKED] = MAY(REFRESH_IDLE),
 	[REFRESH_QUEUED] = MAY(REFRESH_IDLE) | MAY(REFRESH_QUEUED) | MAY(REFRESH_ASKING) |
 	                   MAY(REFRESH_PULLING),
 	[REFRESH_ASKING] = MAY(REFRESH_IDLE) | MAY(REFRESH_QUEUED),
@@ -40,7 +42,7 @@ static int64_t wall_s(const struct refresh *z)
 	return env_wall_s(refresh_engine(z)->io->env);
 }
 
-static enum job job_of(const struct refresh *z)
+enum job refresh_job(const struct refresh *z)
 {
 	return z->method == REFRESH_BY_SOA ? JOB_ASK : JOB_PULL;
 }
@@ -58,6 +60,12 @@ unsigned refresh_primary_index(const struct refresh *z)
 		return z->first;
 	}
 	return z->tried <= z->first ? z->tried - 1U : z->tried;
+}
+
+const struct policy_primary *refresh_primary(const struct refresh *z)
+{
+	assert(refresh_primary_index(z) < refresh_policy(z)->primary_count);
+	return &refresh_policy(z)->primaries[refresh_primary_index(z)];
 }
 
 /* The intervals of the zone; false, and those of an empty SOA, while there is no version. */
@@ -151,7 +159,7 @@ void refresh_wait_on(struct refresh *z)
 	int64_t left = timers.refresh_at_s - wall_s(z);
 
 	if (primary_count(refresh_policy(z)) == 0 ||
-	    (z->state != REFRESH_IDLE && !round_compares(z))) {
+	    (z->state != REFRESH_IDLE && z->state != REFRESH_PARKED && !round_compares(z))) {
 		wait_for(z, DUE_NEVER);
 	} else {
 		wait_for(z, left > 0 ? (uint64_t)left * 1000 : 0);
@@ -160,24 +168,69 @@ void refresh_wait_on(struct refresh *z)
 
 /* ---- rounds and attempts ---- */
 
+/* A question over UDP is for a primary that is asked now and then. One with connections, or with many
+ * zones that wait for it, is asked for IXFR at once if it tells by its SOA alone that there is no news:
+ * one request then says both whether and what. A primary that is down is tried over TCP, since it must
+ * bear that in the end. */
+static bool better_by_ixfr(const struct refresh *z)
+{
+	const struct primary *p = z->primary;
+	bool much = p->conn_count > 0 || p->slots[JOB_ASK].running >= ASK_FEW;
+	bool asks_only = round_elects(z) || round_compares(z); /* news are not to come along */
+
+	return primary_down(p) ||
+	       (p->tells_by_ixfr && p->ability == ABILITY_PIPELINE && much && !asks_only);
+}
+
 void refresh_enqueue(struct refresh *z)
 {
-	const struct policy_primary *p = &refresh_policy(z)->primaries[refresh_primary_index(z)];
-
 	assert(z->primary == NULL);
-	z->primary = primary_get(&refresh_engine(z)->primaries, &p->addr, &p->source, p->key);
+	z->primary = primary_get(&refresh_engine(z)->primaries, refresh_primary(z));
+	if (z->method == REFRESH_BY_SOA && better_by_ixfr(z)) {
+		z->method = zone_have(refresh_zone(z)) == NULL ? REFRESH_BY_AXFR : REFRESH_BY_IXFR;
+	}
 	refresh_move(z, REFRESH_QUEUED);
 	link_init(&z->link);
-	primary_enqueue(z->primary, job_of(z), z->lane, &z->link);
+	primary_enqueue(z->primary, refresh_job(z), z->lane, &z->link);
 	wait_for(z, DUE_NEVER);
 }
 
 static void dequeue(struct refresh *z)
 {
 	assert(z->state == REFRESH_QUEUED);
-	primary_dequeue(z->primary, job_of(z), z->lane, &z->link);
+	primary_dequeue(z->primary, refresh_job(z), &z->link);
 	primary_put(z->primary);
 	z->primary = NULL;
+}
+
+/* The zone waits for its first primary that is down to come back, besides for its retry. */
+static void park(struct refresh *z)
+{
+	const struct zone_policy *policy = refresh_policy(z);
+
+	assert(z->state == REFRESH_IDLE && z->primary == NULL);
+	for (unsigned i = 0; i < primary_count(policy); i++) {
+		struct primary *p =
+			primary_get(&refresh_engine(z)->primaries, &policy->primaries[i]);
+
+		if (primary_down(p)) {
+			z->primary = p;
+			refresh_move(z, REFRESH_PARKED);
+			link_init(&z->link);
+			primary_park(p, &z->link);
+			return;
+		}
+		primary_put(p);
+	}
+}
+
+static void unpark(struct refresh *z)
+{
+	assert(z->state == REFRESH_PARKED);
+	link_remove(&z->link);
+	primary_put(z->primary);
+	z->primary = NULL;
+	refresh_move(z, REFRESH_IDLE);
 }
 
 /* How the next primary is asked first. */
@@ -242,6 +295,9 @@ void refresh_give_up(struct refresh *z)
 	case REFRESH_QUEUED:
 		dequeue(z);
 		refresh_move(z, REFRESH_IDLE);
+		break;
+	case REFRESH_PARKED:
+		unpark(z);
 		break;
 	case REFRESH_ASKING:
 	case REFRESH_PULLING:
@@ -427,6 +483,7 @@ static void round_failed(struct refresh *z)
 	if (again) {
 		round_wanted(z);
 	} else {
+		park(z);
 		wait_for(z, delay_ms);
 	}
 }
@@ -564,10 +621,35 @@ void refresh_due(struct refresh *z)
 	if (z->state != REFRESH_COMMITTING) { /* what comes then, the commit's own would undo */
 		refresh_settle(z);
 	}
-	if (z->state != REFRESH_IDLE || (expires && timers.refresh_at_s > wall_s(z))) {
+	if ((z->state != REFRESH_IDLE && z->state != REFRESH_PARKED) ||
+	    (expires && timers.refresh_at_s > wall_s(z))) {
 		refresh_wait_on(z);
+	} else if (z->state == REFRESH_PARKED && primary_count(refresh_policy(z)) == 1 &&
+	           primary_down(z->primary)) {
+		wait_for(z, retry_ms(z)); /* nothing has changed: it is woken when that does */
 	} else {
+		refresh_give_up(z);
 		round_begin(z); /* also if the wall clock went back meanwhile */
+	}
+}
+
+void refresh_wake(struct refresh *z)
+{
+	const struct zone_policy *policy = refresh_policy(z);
+	struct addr addr = z->primary->addr;
+	bool probe = primary_down(z->primary);
+
+	unpark(z);
+	round_begin(z);
+	/* Whoever tries begins with the primary that is to be tried. */
+	for (unsigned i = 0; probe && i < primary_count(policy); i++) {
+		if (addr_equal(&policy->primaries[i].addr, &addr) && z->first != i) {
+			dequeue(z);
+			z->first = (uint8_t)i;
+			z->method = (uint8_t)method_first(z);
+			refresh_enqueue(z);
+			break;
+		}
 	}
 }
 
@@ -657,6 +739,10 @@ void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 		}
 		refresh_give_up(z);
 		round_begin(z);
+		break;
+	case REFRESH_PARKED:
+		unpark(z);
+		round_wanted(z);
 		break;
 	case REFRESH_IDLE:
 		round_wanted(z);
@@ -748,7 +834,8 @@ void refresh_report(const struct refresh *z, struct transfer_zone_report *out)
 	const struct snapshot *snap = zone_newest(refresh_zone(z));
 	struct zone_timers timers = zone_timers(refresh_zone(z));
 
-	*out = (struct transfer_zone_report){ .busy = z->state != REFRESH_IDLE };
+	*out = (struct transfer_zone_report){ .busy = z->state != REFRESH_IDLE &&
+		                                      z->state != REFRESH_PARKED };
 	if ((z->marks & ZONE_DIFFERS) != 0 && z->differs < policy->primary_count) {
 		out->differs = policy->primaries[z->differs].addr;
 	}

@@ -6,6 +6,10 @@
  * confirmed or sent a version. What is wanted of a zone (a NOTIFY, an operator's command) is
  * remembered as wants, which the next attempt takes up; a round that fails gives them back.
  *
+ *	PARKED* --primary up, due, wanted--> IDLE
+ *	  ^
+ *	  | every primary failed, one is down
+ *	  |
  *	IDLE* --due, wanted--> QUEUED* --slot--> ASKING* ----no news----> IDLE
  *	  ^                     ^  |               |
  *	  |                     |  |               | news, or TCP has to tell
@@ -17,7 +21,7 @@
  *	  |                                       v
  *	  +----------------------------------- COMMITTING*
  *
- * (* waits: IDLE and QUEUED for what may take long, and for expiry; the others have deadlines.)
+ * (* waits: IDLE, PARKED and QUEUED for what may take long, and for expiry; the others have deadlines.)
  *
  * Ownership: new/free by the engine; `struct zone` outlives it. */
 #pragma once
@@ -34,6 +38,7 @@ enum refresh_state {
 	REFRESH_ASKING,
 	REFRESH_PULLING,
 	REFRESH_COMMITTING,
+	REFRESH_PARKED,
 	REFRESH_STATES,
 };
 
@@ -76,9 +81,9 @@ struct refresh_query;
 
 /* One a zone, so it is small. It is the room of the engine in it: the zone stands behind it. */
 struct refresh {
-	struct primary *primary; /* QUEUED, ASKING, PULLING */
+	struct primary *primary; /* QUEUED, ASKING, PULLING, PARKED */
 	union {
-		struct link link;            /* QUEUED */
+		struct link link;            /* QUEUED, PARKED */
 		struct refresh_query *query; /* ASKING */
 		struct pull *pull;           /* PULLING, COMMITTING */
 	};
@@ -142,6 +147,9 @@ void refresh_policy_changed(struct refresh *z, bool refetch);
 /* The zone wants attention, as the heap has it. */
 void refresh_due(struct refresh *z);
 
+/* The primary at which the zone is parked is up, or wants to be tried. */
+void refresh_wake(struct refresh *z);
+
 /* A slot was taken for the zone: begins its attempt (attempt.c). */
 void refresh_run(struct refresh *z);
 
@@ -152,8 +160,11 @@ void refresh_report(const struct refresh *z, struct transfer_zone_report *out);
 void refresh_move(struct refresh *z, enum refresh_state to);
 const struct zone_policy *refresh_policy(const struct refresh *z);
 
-/* The primary of the attempt at hand. */
+/* The primary of the attempt at hand, and its entry in the policy. */
 unsigned refresh_primary_index(const struct refresh *z);
+const struct policy_primary *refresh_primary(const struct refresh *z);
+
+enum job refresh_job(const struct refresh *z);
 
 /* Waits for a slot, with the method set. */
 void refresh_enqueue(struct refresh *z);

@@ -199,6 +199,15 @@ static enum err check_question(const struct session *s, const struct header *h, 
 	return ERR_OK;
 }
 
+bool session_fits(const struct session *s, struct bytes message)
+{
+	struct reader r = reader_of(message);
+	struct header h;
+
+	return header_read(&r, &h) == ERR_OK && check_header(s, &h) == ERR_OK &&
+	       check_question(s, &h, &r) == ERR_OK;
+}
+
 static enum err check_tsig(struct session *s, struct bytes message, size_t tsig_at,
                            const struct header *h, int64_t wall_s)
 {

@@ -91,6 +91,9 @@ void session_fini(struct session *s);
 MUST_USE enum err session_request(struct session *s, struct session_clock now, uint8_t *at,
                                   struct bytes *out);
 
+/* Does the message have the id and, where it says one, the question of this session's request? */
+bool session_fits(const struct session *s, struct bytes message);
+
 /* Takes the next message; returns the state reached. */
 enum session_state session_message(struct session *s, struct bytes message,
                                    struct session_clock now, struct rr_scratch *scratch);

@@ -11,6 +11,8 @@
 
 static void on_due(struct io_timer *timer);
 static void on_pump(struct io_timer *timer);
+static void on_changed(void *self);
+static void on_news(void *self, const struct primary *p, enum primary_news news);
 
 unsigned transfer_zone_bytes(void)
 {
@@ -30,14 +32,10 @@ enum err transfer_new(const struct transfer_options *options, struct transfer **
 	t->events = options->events;
 	t->due_timer.fn = on_due;
 	t->pump_timer.fn = on_pump;
-	primaries_init(p, t->io);
-	p->running_max[JOB_PULL] =
-		options->sessions_max != 0 ? options->sessions_max : SESSIONS_MAX;
-	p->per_primary_max[JOB_PULL] = options->sessions_per_primary_max != 0
-	                                       ? options->sessions_per_primary_max
-	                                       : SESSIONS_PER_PRIMARY_MAX;
-	p->running_max[JOB_ASK] = ASKS_MAX;
-	p->per_primary_max[JOB_ASK] = ASKS_PER_PRIMARY_MAX;
+	primaries_init(p, t->io, options->quotas);
+	p->owner = (struct primaries_owner){ t, on_changed, on_news };
+	p->slots_max[JOB_PULL] = options->sessions_max != 0 ? options->sessions_max : SESSIONS_MAX;
+	p->slots_max[JOB_ASK] = ASKS_MAX;
 	due_init(&t->due, store_region(options->store), io_now_ns(t->io));
 	asks_init(&t->asks, t->io);
 	notifier_init(&t->notifier, t);
@@ -61,7 +59,7 @@ void transfer_free(struct transfer *t)
 	if (t == NULL) {
 		return;
 	}
-	t->pumping = true; /* nothing begins any more */
+	t->stopping = true; /* nothing begins any more */
 	while ((item = due_first(&t->due, &at_ns)) != NULL) {
 		struct refresh *z = container_of(item, struct refresh, due);
 		struct zone *zone = refresh_zone(z);
@@ -122,27 +120,66 @@ static void rearm(struct transfer *t)
 	}
 }
 
-void transfer_pump(struct transfer *t)
+/* Zones whose primary came back, or is to be tried. */
+static bool wake_some(struct transfer *t)
 {
-	unsigned begun = 0;
+	for (unsigned i = 0; i < WAKES_MAX; i++) {
+		struct link *l = primaries_wake(&t->primaries);
 
-	if (t->pumping) {
-		return;
+		if (l == NULL) {
+			return false;
+		}
+		refresh_wake(container_of(l, struct refresh, link));
 	}
-	t->pumping = true;
+	return true;
+}
+
+/* Once a turn, after everything that happened in it: so requests go out together. */
+static void on_pump(struct io_timer *timer)
+{
+	struct transfer *t = container_of(timer, struct transfer, pump_timer);
+	unsigned begun = 0;
+	bool more = wake_some(t);
+
 	while (begun < PUMP_MAX && pump_one(t)) {
 		begun++;
 	}
-	if (begun == PUMP_MAX) {
-		io_timer_set(t->io, &t->pump_timer, io_now_ns(t->io) + 1); /* let others run */
-	}
+	conns_flush(&t->primaries);
 	rearm(t);
-	t->pumping = false;
+	if (more || begun == PUMP_MAX) {
+		transfer_pump(t); /* let others run */
+	}
 }
 
-static void on_pump(struct io_timer *timer)
+void transfer_pump(struct transfer *t)
 {
-	transfer_pump(container_of(timer, struct transfer, pump_timer));
+	if (!t->stopping && !io_timer_is_set(&t->pump_timer)) {
+		io_timer_set(t->io, &t->pump_timer, 1);
+	}
+}
+
+static void on_changed(void *self)
+{
+	transfer_pump(self);
+}
+
+static void on_news(void *self, const struct primary *p, enum primary_news news)
+{
+	struct transfer *t = self;
+
+	switch (news) {
+	case PRIMARY_WENT_DOWN:
+		EVENT(t->events, EVENT_PRIMARY_DOWN, F_ADDR("primary", &p->addr),
+		      F_ERR("error", p->last_error));
+		break;
+	case PRIMARY_CAME_UP:
+		EVENT(t->events, EVENT_PRIMARY_UP, F_ADDR("primary", &p->addr));
+		break;
+	case PRIMARY_CAN_LESS:
+		EVENT(t->events, EVENT_PRIMARY_ABILITY, F_ADDR("primary", &p->addr),
+		      F_STR("ability", primary_ability_print(p->ability)));
+		break;
+	}
 }
 
 static void on_due(struct io_timer *timer)

@@ -11,6 +11,7 @@
 
 #include "ring/io.h"
 #include "transfer/policy.h"
+#include "transfer/quota.h"
 #include "zonestore/store.h"
 
 struct transfer;
@@ -21,8 +22,8 @@ struct transfer_options {
 	struct store *store;
 	struct pool *pool;     /* of the store: builders make versions in it */
 	struct epoch *epoch;   /* decides when a replaced policy is released; NULL: at once */
-	unsigned sessions_max; /* transfers in at once on this shard; 0: 512 */
-	unsigned sessions_per_primary_max; /* 0: 16 */
+	unsigned sessions_max; /* transfers in at once on this shard; 0: 16384 */
+	struct quotas *quotas; /* of all shards; NULL: this one is alone */
 };
 
 /* The engine's room in each zone (store_options.engine_bytes). */

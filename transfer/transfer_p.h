@@ -11,12 +11,11 @@
 #include "transfer/primary_p.h"
 #include "transfer/transfer.h"
 
-#define SESSIONS_MAX             512
-#define SESSIONS_PER_PRIMARY_MAX 16
-#define ASKS_MAX                 1024
-#define ASKS_PER_PRIMARY_MAX     256
-#define COMMITS_MAX              4096 /* versions on the way to the disk, of one shard */
-#define PUMP_MAX                 256  /* attempts begun, or zones looked at, in a row */
+#define SESSIONS_MAX 16384 /* transfers in at once on this shard, default */
+#define ASKS_MAX     1024
+#define COMMITS_MAX  1024 /* versions on the way to the disk, of one shard: others wait as long */
+#define PUMP_MAX     256  /* attempts begun, or zones looked at, in a row */
+#define WAKES_MAX    1024 /* zones woken in a row */
 
 struct transfer_counters {
 	_Atomic uint64_t transfers_done;
@@ -43,7 +42,7 @@ struct transfer {
 	struct due due; /* every zone */
 	struct io_timer due_timer;
 	struct io_timer pump_timer;
-	bool pumping;
+	bool stopping;
 	unsigned committing;
 	unsigned comparing; /* zones whose primaries are being compared */
 	struct transfer_counters counts;
@@ -57,8 +56,8 @@ static inline void transfer_count(_Atomic uint64_t *counter, uint64_t n)
 	                      memory_order_relaxed);
 }
 
-/* Begins what may run now; afterwards the timer of what is due stands right. To be called at the
- * end of everything that comes from outside. */
+/* Has what may run begin at the end of this turn; afterwards the timer of what is due stands right. To
+ * be called after everything that comes from outside. */
 void transfer_pump(struct transfer *t);
 
 /* Replaces the zone's policy (takes a reference; NULL: none); the old one is released when no shard

@@ -64,7 +64,7 @@ static enum err commit_push(struct store *st, struct zone *zone, struct version_
 		q->commits_end = &c->next;
 		q->commit_count++;
 		q->fresh_count++;
-		store_queue_wake(st);
+		store_queue_wake(st, q->fresh_count >= STORE_GROUP_MAX ? 0 : q->commit_at_ns);
 	}
 	pthread_mutex_unlock(&q->lock);
 	if (e != ERR_OK) {
@@ -265,11 +265,6 @@ static void commit_publish(struct commit *c)
 	struct zone *zone = c->zone;
 	struct versions *before = zone_more(zone);
 
-	if (c->comes) {
-		pthread_mutex_lock(&st->queue.lock);
-		zone_timers_set(zone, &c->timers);
-		pthread_mutex_unlock(&st->queue.lock);
-	}
 	/* First what else is kept: who finds the new version finds the one before it as well. */
 	atomic_store_explicit(&zone->more, c->more, memory_order_release);
 	if (c->snap != NULL) {
@@ -319,6 +314,9 @@ void commit_finish(struct store_task *task)
 	c->weigher = NULL;
 	pthread_mutex_lock(&st->queue.lock);
 	removed = (zone->marks & MARK_REMOVED) != 0; /* by this very thread */
+	if (!removed && c->comes && c->err == ERR_OK) {
+		zone_timers_set(zone, &c->timers);
+	}
 	pthread_mutex_unlock(&st->queue.lock);
 	if (removed) {
 		commit_finish_removed(c);

@@ -95,8 +95,6 @@ static void disk_take_commits(struct store *st)
 	}
 }
 
-/* Moves everything that waits to the lists of the disk thread. Removals are taken together with the
- * notes: a note of a removed zone was there before its removal. */
 static void notes_append(struct disk *d, struct zone *notes)
 {
 	struct zone *last = d->notes;
@@ -111,14 +109,14 @@ static void notes_append(struct disk *d, struct zone *notes)
 	last->note_next = heap_place(notes);
 }
 
-static void disk_take(struct store *st)
+/* Removals are taken together with the notes: a note of a removed zone was there before its removal.
+ * queue.lock is held. */
+static void disk_take_aside(struct store *st)
 {
 	struct store_queue *q = &st->queue;
 	struct disk *d = &st->disk;
 	struct removal **removals_end = &d->removals;
 
-	pthread_mutex_lock(&q->lock);
-	disk_take_commits(st);
 	while (*removals_end != NULL) {
 		removals_end = &(*removals_end)->next;
 	}
@@ -127,8 +125,21 @@ static void disk_take(struct store *st)
 	notes_append(d, q->notes);
 	q->notes = NULL;
 	q->aside_since_ns = 0;
-	q->drops_ready = false;
 	q->notes_soon = false;
+}
+
+/* Moves what waits to the lists of the disk thread. */
+static void disk_take(struct store *st, bool aside)
+{
+	struct store_queue *q = &st->queue;
+	struct disk *d = &st->disk;
+
+	pthread_mutex_lock(&q->lock);
+	disk_take_commits(st);
+	if (aside) {
+		disk_take_aside(st);
+	}
+	q->drops_ready = false;
 	pthread_mutex_unlock(&q->lock);
 	if (numbers_left(&d->drops) == 0) {
 		numbers_fini(&d->drops);
@@ -676,11 +687,11 @@ static void disk_write(struct store *st)
 	d->full = d->commits != NULL;
 }
 
-bool disk_step(struct store *st)
+bool disk_step(struct store *st, bool aside)
 {
 	struct disk *d = &st->disk;
 
-	disk_take(st);
+	disk_take(st, aside);
 	/* A disk that fails is tried again by every new version, and for the rest now and then. */
 	if (d->commits == NULL && (!disk_has_work(d) || env_mono_ns(st->o.env) < d->retry_at_ns)) {
 		return false;

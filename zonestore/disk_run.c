@@ -3,16 +3,14 @@
  * zonestore/disk_run.c — when the disk thread writes, and the collector: the thread beside it that
  * frees memory.
  *
- * Versions are written at once on an idle store and with the others of PACE_NS under load. What is not
- * urgent goes along with them, or waits a little for company. Freeing a large zone takes long, so it
+ * Versions are written at once as long as they are few, and with others the more they are (pace_p.h).
+ * What is not urgent waits for company. Freeing a large zone takes long, so it
  * has a thread of its own; what it frees on the disk is removed by the disk thread, many at a time,
  * because each may cost a page. */
 #include <stdlib.h>
 
 #include "zonestore/store_p.h"
 
-#define PACE_NS         (20 * NS_PER_MS)  /* between transactions under load */
-#define ASIDE_NS        (2 * NS_PER_S)    /* how long notes and removals wait for others */
 #define DROPS_NS        (3600 * NS_PER_S) /* the same of nodes that are gone */
 #define DROPS_MANY      4096U             /* of them do not wait, but ... */
 #define DROPS_PART      4U                /* ... so few as a part of all nodes do ... */
@@ -42,7 +40,7 @@ bool store_step(struct store *st)
 	bool wrote;
 
 	drops_sort(&st->drops);
-	wrote = disk_step(st);
+	wrote = disk_step(st, true);
 	return epoch_collect(st->o.epoch) > 0 || wrote;
 }
 
@@ -118,9 +116,7 @@ static void collector_hand_over(struct store *st)
 	drops_sort(&st->drops);
 	pthread_mutex_lock(&st->queue.lock);
 	st->queue.drops_ready = true;
-	if (st->queue.sleeping) {
-		pthread_cond_signal(&st->queue.wake);
-	}
+	store_queue_wake(st, 0);
 	pthread_mutex_unlock(&st->queue.lock);
 }
 
@@ -159,27 +155,32 @@ static void collector_start(struct store *st)
 
 /* ---- the disk thread ---- */
 
-/* When there will be something to write, as things stand. queue.lock is held.
- *
- * Transactions may come in pairs, but in the long run not faster than one each PACE_NS: a single
- * update goes at once, and under load many share a commit. */
+static uint64_t aside_due_ns(const struct store *st)
+{
+	const struct store_queue *q = &st->queue;
+
+	if (q->aside_since_ns == 0) {
+		return UINT64_MAX;
+	}
+	return max_ns(q->notes_soon ? q->commit_at_ns : q->aside_since_ns + STORE_ASIDE_NS,
+	              st->disk.retry_at_ns);
+}
+
+/* When there will be something to write, as things stand. queue.lock is held. */
 static uint64_t disk_due_ns(const struct store *st)
 {
 	const struct store_queue *q = &st->queue;
 	const struct disk *d = &st->disk;
-	uint64_t due = UINT64_MAX;
+	uint64_t due = aside_due_ns(st);
 
 	if (q->fresh_count >= STORE_GROUP_MAX || d->full) {
 		return 0;
 	}
 	if (q->fresh_count > 0 || d->commits != NULL) {
-		due = d->next_commit_ns;
+		due = min_ns(due, q->commit_at_ns);
 	}
-	if (q->aside_since_ns != 0) {
-		due = min_ns(due, max_ns(q->aside_since_ns + ASIDE_NS, d->retry_at_ns));
-	}
-	if (q->drops_ready || q->notes_soon || disk_has_work(d)) {
-		due = min_ns(due, max_ns(d->next_commit_ns, d->retry_at_ns));
+	if (q->drops_ready || disk_has_work(d)) {
+		due = min_ns(due, max_ns(q->commit_at_ns, d->retry_at_ns));
 	}
 	return due;
 }
@@ -191,19 +192,20 @@ static bool disk_wait(struct store *st)
 	bool stop;
 
 	pthread_mutex_lock(&q->lock);
+	q->commit_at_ns = st->disk.pace.next_ns;
 	while (!q->stop) {
 		uint64_t due = disk_due_ns(st);
 		struct timespec ts = timespec_of(due);
 		if (due <= env_mono_ns(st->o.env)) {
 			break;
 		}
-		q->sleeping = true;
+		q->sleeps_until_ns = due;
 		if (due == UINT64_MAX) {
 			pthread_cond_wait(&q->wake, &q->lock);
 		} else {
 			pthread_cond_timedwait(&q->wake, &q->lock, &ts);
 		}
-		q->sleeping = false;
+		q->sleeps_until_ns = 0;
 	}
 	stop = q->stop;
 	pthread_mutex_unlock(&q->lock);
@@ -214,11 +216,15 @@ static void disk_round(struct store *st)
 {
 	struct disk *d = &st->disk;
 	uint64_t now = env_mono_ns(st->o.env);
-	uint64_t earliest = now >= PACE_NS ? now - PACE_NS : 0;
+	uint64_t updates = d->counts.updates;
+	bool aside;
 
-	/* The transactions of a large zone follow each other; they are not paid for later. */
-	d->next_commit_ns = min_ns(max_ns(d->next_commit_ns, earliest), now) + PACE_NS;
-	(void)disk_step(st);
+	pthread_mutex_lock(&st->queue.lock);
+	aside = aside_due_ns(st) <= now;
+	pthread_mutex_unlock(&st->queue.lock);
+	pace_begin(&d->pace, now);
+	(void)disk_step(st, aside);
+	pace_count(&d->pace, now, d->counts.updates - updates);
 }
 
 void store_run(struct store *st, void (*loaded)(void *self), void *self)
@@ -239,7 +245,7 @@ void store_run(struct store *st, void (*loaded)(void *self), void *self)
 	drops_sort(&st->drops);
 	/* What was accepted is still made durable, unless the disk fails. */
 	do {
-		(void)disk_step(st);
+		(void)disk_step(st, true);
 	} while (st->disk.full || (st->disk.notes != NULL && st->disk.retry_at_ns == 0));
 }
 
@@ -248,6 +254,6 @@ void store_stop(struct store *st)
 	atomic_store(&st->wanted.stop, true);
 	pthread_mutex_lock(&st->queue.lock);
 	st->queue.stop = true;
-	pthread_cond_signal(&st->queue.wake);
+	store_queue_wake(st, 0);
 	pthread_mutex_unlock(&st->queue.lock);
 }

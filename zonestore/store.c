@@ -180,10 +180,13 @@ enum err store_add(struct store *st, struct name apex, struct zone **out)
 	return ERR_OK;
 }
 
-void store_queue_wake(struct store *st)
+void store_queue_wake(struct store *st, uint64_t due_ns)
 {
-	if (st->queue.sleeping) {
-		pthread_cond_signal(&st->queue.wake);
+	struct store_queue *q = &st->queue;
+
+	if (q->sleeps_until_ns > due_ns) {
+		q->sleeps_until_ns = 0; /* once is enough */
+		pthread_cond_signal(&q->wake);
 	}
 }
 
@@ -192,7 +195,7 @@ static void queue_aside(struct store *st)
 {
 	if (st->queue.aside_since_ns == 0) {
 		st->queue.aside_since_ns = env_mono_ns(st->o.env) + 1; /* never 0 */
-		store_queue_wake(st);
+		store_queue_wake(st, st->queue.aside_since_ns + STORE_ASIDE_NS);
 	}
 }
 
@@ -407,7 +410,7 @@ void store_note_soon(struct store *st, struct zone *zone, const struct zone_time
 	zone_timers_set(zone, timers);
 	store_note_push(st, zone);
 	st->queue.notes_soon = true;
-	store_queue_wake(st);
+	store_queue_wake(st, st->queue.commit_at_ns);
 	pthread_mutex_unlock(&st->queue.lock);
 }
 

@@ -11,10 +11,13 @@
 #include <stdatomic.h>
 
 #include "zonestore/node_p.h"
+#include "zonestore/pace_p.h"
 #include "zonestore/store.h"
 #include "zonestore/wanted_p.h"
 #include "zonestore/zone_p.h"
 #include "zonestore/zones_p.h"
+
+#define STORE_ASIDE_NS (2 * NS_PER_S) /* how long notes and removals wait for others */
 
 /* A zone on its way out. */
 struct removal {
@@ -42,10 +45,11 @@ struct store_queue {
 	struct zone *notes;
 	struct removal *removals;
 	bool stop;
-	bool sleeping;           /* the disk thread waits for `wake` */
-	uint64_t aside_since_ns; /* when the oldest note or removal came; 0: none */
-	bool notes_soon;         /* one of the notes does not wait */
-	bool drops_ready;        /* there are nodes to be removed */
+	uint64_t sleeps_until_ns; /* the disk thread waits for `wake`; 0: it does not */
+	uint64_t commit_at_ns;    /* when versions have their next transaction, if there are any */
+	uint64_t aside_since_ns;  /* when the oldest note or removal came; 0: none */
+	bool notes_soon;          /* one of the notes does not wait */
+	bool drops_ready;         /* there are nodes to be removed */
 };
 
 /* Nodes that are gone, on their way off the disk (drops.c). A lock of its own: builders come, too. */
@@ -82,8 +86,8 @@ struct disk {
 	uint32_t next_number;
 	uint64_t began_ns; /* the open transaction */
 	uint64_t retry_at_ns;
-	uint64_t next_commit_ns; /* paces transactions */
-	bool full;               /* the last transaction had no room for all versions */
+	struct pace pace;
+	bool full; /* the last transaction had no room for all versions */
 	unsigned participant;
 	_Atomic int failing; /* enum err */
 	_Atomic bool loading;
@@ -122,8 +126,8 @@ static inline size_t numbers_left(const struct numbers *n)
 /* Has the journal forget a zone and memory free it. queue.lock is held. */
 void store_removal_push(struct store *st, struct zone *zone);
 
-/* Wakes the disk thread if it sleeps. queue.lock is held. */
-void store_queue_wake(struct store *st);
+/* Wakes the disk thread if it would sleep longer than until then. queue.lock is held. */
+void store_queue_wake(struct store *st, uint64_t due_ns);
 
 void zone_timers_set(struct zone *zone, const struct zone_timers *timers);
 void zone_free(struct zone *zone);
@@ -144,8 +148,9 @@ void disk_stats_update(struct store *st);
 /* Is there anything left that was taken from the shards? */
 bool disk_has_work(const struct disk *d);
 
-/* One transaction, if there is anything to write. False if there was not. */
-bool disk_step(struct store *st);
+/* One transaction, if there is anything to write; what is not urgent is taken over as well if
+ * `aside`. False if there was nothing. */
+bool disk_step(struct store *st, bool aside);
 
 /* ---- drops.c ---- */
 

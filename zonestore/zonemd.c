@@ -38,11 +38,9 @@ struct side {
 	bool more;
 };
 
-/* Where the octets of the zone go. */
-struct zonemd_check {
-	struct snapshot *snap;     /* a reference */
-	enum zonemd_result result; /* once `over` */
-	bool over;
+/* Where the octets of the zone go. Large, and few zones have need of it. */
+struct digesting {
+	const struct snapshot *snap;
 	struct claim claims[ZONEMD_ALGORITHMS];
 	struct digest_long digests[ZONEMD_ALGORITHMS];
 	bool wanted[ZONEMD_ALGORITHMS];
@@ -54,7 +52,14 @@ struct zonemd_check {
 	uint32_t places[BODY_RDATAS_MAX]; /* of rdatas within a set */
 };
 
-static void digest_octets(struct zonemd_check *d, struct bytes b)
+struct zonemd_check {
+	struct snapshot *snap;     /* a reference */
+	enum zonemd_result result; /* once `over` */
+	bool over;
+	struct digesting *digesting; /* NULL: nothing is to be digested */
+};
+
+static void digest_octets(struct digesting *d, struct bytes b)
 {
 	d->octets += b.len;
 	for (unsigned i = 0; i < ZONEMD_ALGORITHMS; i++) {
@@ -103,7 +108,7 @@ static void head_make(struct name owner, uint16_t type, uint32_t ttl, struct set
 	h->len += 8;
 }
 
-static void digest_record(struct zonemd_check *d, struct set_head *h, struct bytes canonical)
+static void digest_record(struct digesting *d, struct set_head *h, struct bytes canonical)
 {
 	store_u16(h->octets + h->len, (uint16_t)canonical.len);
 	digest_octets(d, bytes_of(h->octets, h->len + 2));
@@ -124,7 +129,7 @@ static struct bytes canonical_at(const struct rrset *set, uint32_t place, uint8_
 }
 
 struct sorting {
-	struct zonemd_check *d;
+	struct digesting *d;
 	const struct rrset *set;
 };
 
@@ -139,7 +144,7 @@ static int place_compare(const void *a, const void *b, void *context)
 }
 
 /* Names that are stored without the apex sort where the apex would not have them. */
-static void digest_sorted(struct zonemd_check *d, const struct rrset *set, struct set_head *h)
+static void digest_sorted(struct digesting *d, const struct rrset *set, struct set_head *h)
 {
 	struct sorting sorting = { d, set };
 	uint32_t place = 0;
@@ -154,7 +159,7 @@ static void digest_sorted(struct zonemd_check *d, const struct rrset *set, struc
 	}
 }
 
-static void digest_set(struct zonemd_check *d, struct name owner, const struct rrset *set)
+static void digest_set(struct digesting *d, struct name owner, const struct rrset *set)
 {
 	struct rrset_reader r = rrset_read(set);
 	struct set_head head;
@@ -172,7 +177,7 @@ static void digest_set(struct zonemd_check *d, struct name owner, const struct r
 
 /* ---- the zone ---- */
 
-static void digest_soa(struct zonemd_check *d)
+static void digest_soa(struct digesting *d)
 {
 	struct set_head head;
 	struct rr soa;
@@ -197,7 +202,7 @@ static uint32_t set_order(const struct rrset *set)
 }
 
 /* The side whose set comes first; NULL at the end. */
-static struct side *side_first(struct zonemd_check *d)
+static struct side *side_first(struct digesting *d)
 {
 	struct side *a = &d->sides[0];
 	struct side *b = &d->sides[1];
@@ -220,7 +225,7 @@ static bool set_is_digested(bool at_apex, const struct rrset *set)
 }
 
 /* Digests sets until so many octets of them are done; false at the end of the zone. */
-static bool digest_sets(struct zonemd_check *d, size_t octets)
+static bool digest_sets(struct digesting *d, size_t octets)
 {
 	struct name apex = snapshot_apex(d->snap);
 	size_t from = d->octets;
@@ -270,29 +275,14 @@ static void claim_read(const struct snapshot *snap, struct bytes rdata,
 	            c->digest.len == algorithms[algorithm - 1].len;
 }
 
-static void check_over(struct zonemd_check *d, enum zonemd_result result)
+static void check_over(struct zonemd_check *c, enum zonemd_result result)
 {
-	d->over = true;
-	d->result = result;
+	c->over = true;
+	c->result = result;
 }
 
-/* Begins to digest, if a claim may be right. */
-static void check_begin(struct zonemd_check *d, const struct rrset *set)
+static void digest_begin(struct digesting *d)
 {
-	struct rrset_reader r = rrset_read(set);
-	struct bytes rdata;
-
-	while (rrset_next(&r, &d->wire, &rdata)) {
-		claim_read(d->snap, rdata, d->claims);
-	}
-	if (d->claims[0].count + d->claims[1].count == 0) {
-		check_over(d, ZONEMD_UNSUPPORTED);
-		return;
-	}
-	if (!d->claims[0].usable && !d->claims[1].usable) {
-		check_over(d, ZONEMD_BAD);
-		return;
-	}
 	for (unsigned i = 0; i < ZONEMD_ALGORITHMS; i++) {
 		d->wanted[i] = d->claims[i].usable;
 		digest_long_init(&d->digests[i], algorithms[i].kind);
@@ -303,7 +293,28 @@ static void check_begin(struct zonemd_check *d, const struct rrset *set)
 	}
 }
 
-static bool any_is_right(struct zonemd_check *d)
+/* Begins to digest, if a claim may be right. */
+static void check_begin(struct zonemd_check *c, const struct rrset *set)
+{
+	struct digesting *d = mem_zero(1, sizeof(*d));
+	struct rrset_reader r = rrset_read(set);
+	struct bytes rdata;
+
+	c->digesting = d;
+	d->snap = c->snap;
+	while (rrset_next(&r, &d->wire, &rdata)) {
+		claim_read(d->snap, rdata, d->claims);
+	}
+	if (d->claims[0].count + d->claims[1].count == 0) {
+		check_over(c, ZONEMD_UNSUPPORTED);
+	} else if (!d->claims[0].usable && !d->claims[1].usable) {
+		check_over(c, ZONEMD_BAD);
+	} else {
+		digest_begin(d);
+	}
+}
+
+static bool any_is_right(struct digesting *d)
 {
 	bool right = false;
 
@@ -318,52 +329,53 @@ static bool any_is_right(struct zonemd_check *d)
 
 struct zonemd_check *zonemd_check_new(const struct snapshot *snap)
 {
-	struct zonemd_check *d = mem_zero(1, sizeof(*d));
+	struct zonemd_check *c = mem_zero(1, sizeof(*c));
 	struct owner_view apex;
 	struct rrset set;
 
-	d->snap = snapshot_ref(snap);
+	c->snap = snapshot_ref(snap);
 	if (snapshot_owner(snap, snapshot_apex(snap), &apex) &&
 	    owner_rrset(&apex, TYPE_ZONEMD, 0, &set)) {
-		check_begin(d, &set);
+		check_begin(c, &set);
 	} else {
-		check_over(d, ZONEMD_NONE);
+		check_over(c, ZONEMD_NONE);
 	}
-	return d;
+	return c;
 }
 
-void zonemd_check_free(struct zonemd_check *d)
+void zonemd_check_free(struct zonemd_check *c)
 {
-	if (d != NULL) {
-		snapshot_unref(d->snap);
-		free(d);
+	if (c != NULL) {
+		snapshot_unref(c->snap);
+		free(c->digesting);
+		free(c);
 	}
 }
 
-bool zonemd_check_step(struct zonemd_check *d, size_t octets)
+bool zonemd_check_step(struct zonemd_check *c, size_t octets)
 {
 	assert(octets > 0);
-	if (d->over || digest_sets(d, octets)) {
-		return !d->over;
+	if (c->over || digest_sets(c->digesting, octets)) {
+		return !c->over;
 	}
-	check_over(d, any_is_right(d) ? ZONEMD_GOOD : ZONEMD_BAD);
+	check_over(c, any_is_right(c->digesting) ? ZONEMD_GOOD : ZONEMD_BAD);
 	return false;
 }
 
-enum zonemd_result zonemd_check_result(const struct zonemd_check *d)
+enum zonemd_result zonemd_check_result(const struct zonemd_check *c)
 {
-	assert(d->over);
-	return d->result;
+	assert(c->over);
+	return c->result;
 }
 
 enum zonemd_result snapshot_zonemd_verify(const struct snapshot *snap)
 {
-	struct zonemd_check *d = zonemd_check_new(snap);
+	struct zonemd_check *c = zonemd_check_new(snap);
 	enum zonemd_result result;
 
-	while (zonemd_check_step(d, SIZE_MAX)) {
+	while (zonemd_check_step(c, SIZE_MAX)) {
 	}
-	result = zonemd_check_result(d);
-	zonemd_check_free(d);
+	result = zonemd_check_result(c);
+	zonemd_check_free(c);
 	return result;
 }

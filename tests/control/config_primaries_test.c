@@ -24,6 +24,24 @@ TEST(config_primaries, reads_sources_of_both_families)
 	config_fini(&c);
 }
 
+TEST(config_primaries, reads_what_a_primary_bears)
+{
+	struct config c;
+
+	load_good("primaries:\n"
+	          "- {name: a, addresses: [192.0.2.1], max-connections: 2, max-transfers: 100,"
+	          " queries-per-second: 50}\n"
+	          "- {name: b, addresses: [192.0.2.2]}\n",
+	          &c);
+	cr_expect(eq(u32, c.primaries[0].max_connections, 2));
+	cr_expect(eq(u32, c.primaries[0].max_transfers, 100));
+	cr_expect(eq(u32, c.primaries[0].queries_per_s, 50));
+	cr_expect(eq(u32, c.primaries[1].max_connections, 0));
+	cr_expect(eq(u32, c.primaries[1].max_transfers, 0));
+	cr_expect(eq(u32, c.primaries[1].queries_per_s, 0));
+	config_fini(&c);
+}
+
 TEST(config_primaries, refuses_bad_primaries)
 {
 	static const struct error_case cases[] = {
@@ -45,6 +63,12 @@ TEST(config_primaries, refuses_bad_primaries)
 		  "templates: [{name: t, primaries: [idcc]}]",
 		  "2: templates.primaries: there is no primary \"idcc\" in the section primaries "
 		  "(did you mean idc?)" },
+		{ "primaries: [{name: p, addresses: [192.0.2.1], max-connections: 0}]",
+		  "1: primaries.max-connections: \"0\" is too small; write a whole "
+		  "number from 1 to 1024" },
+		{ "primaries: [{name: p, addresses: [192.0.2.1], queries-per-second: many}]",
+		  "1: primaries.queries-per-second: \"many\" is not a whole number; write "
+		  "a whole number from 1 to 1000000" },
 		{ "templates: [{name: t, primaries: [192.0.2.1]}]",
 		  "1: templates.primaries: there is no primary \"192.0.2.1\" in the section "
 		  "primaries" },

@@ -59,19 +59,26 @@ static void on_done(struct request *r, enum err e)
 	p->done_ns = io_now_ns(p->client->io);
 }
 
-static const struct request_ops ops = { on_compose, on_message, on_done };
+static bool on_fits(const struct request *r, struct bytes message)
+{
+	return message.len >= 2 && load_u16(message.at) == r->id;
+}
+
+static const struct request_ops ops = { on_compose, on_fits, on_message, on_done };
 
 static void client_init(struct client *c, uint64_t seed)
 {
-	struct addr here, any = { 0 };
+	struct policy_primary like = { 0 };
+	struct addr here;
 	struct sim_node_options node = { .addrs = &here, .addr_count = 1 };
 
 	*c = (struct client){ .sim = sim_new(seed) };
 	cr_assert(eq(int, addr_parse("198.51.100.1", 0, &here), ERR_OK));
 	c->io = sim_node(c->sim, &node);
 	c->primary = script_node_new(c->sim, "192.0.2.1", "example.", NULL);
-	primaries_init(&c->all, c->io);
-	c->p = primary_get(&c->all, &c->primary->at, &any, NULL);
+	primaries_init(&c->all, c->io, NULL);
+	like.addr = c->primary->at;
+	c->p = primary_get(&c->all, &like);
 }
 
 static void client_fini(struct client *c)
@@ -87,10 +94,9 @@ static void client_fini(struct client *c)
 
 static void probe(struct client *c, struct probe *p)
 {
-	*p = (struct probe){ .request = { .ops = &ops, .id = 5 },
-		             .client = c,
-		             .says = REQUEST_OVER };
-	cr_assert(eq(int, conn_request(c->p, &p->request), ERR_OK));
+	*p = (struct probe){ .request = { .ops = &ops }, .client = c, .says = REQUEST_OVER };
+	conn_request(c->p, &p->request);
+	conns_flush(&c->all);
 }
 
 TEST(conn, serves_several_requests_and_ends_when_idle)
@@ -128,10 +134,10 @@ TEST(conn, gives_each_of_several_at_once_its_own)
 	for (unsigned i = 0; i < 4; i++) {
 		cr_expect(eq(uint, p[i].dones, 1));
 	}
-	cr_expect(eq(uint, c.primary->connections, 4));
+	cr_expect(eq(uint, c.primary->connections, 1), "as long as it was not heard");
 	probe(&c, &p[0]);
 	sim_run_for(c.sim, NS_PER_S);
-	cr_expect(eq(uint, c.primary->connections, 4));
+	cr_expect(eq(uint, c.primary->connections, 1));
 	client_fini(&c);
 }
 
@@ -222,4 +228,171 @@ TEST(conn, a_request_can_be_abandoned_at_any_time)
 		cr_expect(eq(ptr, p.request.conn, NULL));
 		client_fini(&c);
 	}
+}
+
+/* Asks so many at once, and waits. */
+static void probe_many(struct client *c, struct probe *p, unsigned count, uint64_t seconds)
+{
+	for (unsigned i = 0; i < count; i++) {
+		p[i] = (struct probe){ .request = { .ops = &ops },
+			               .client = c,
+			               .says = REQUEST_OVER };
+		conn_request(c->p, &p[i].request);
+	}
+	conns_flush(&c->all);
+	sim_run_for(c->sim, seconds * NS_PER_S);
+}
+
+static unsigned answered(const struct probe *p, unsigned count)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		n += p[i].dones == 1 && p[i].err == ERR_OK;
+	}
+	return n;
+}
+
+#define MANY 200
+
+TEST(conn, pipelines_many_over_few_connections)
+{
+	static const enum script_manner manners[] = { SCRIPT_IN_ORDER, SCRIPT_REVERSED };
+
+	for (size_t i = 0; i < ARRAY_LEN(manners); i++) {
+		struct probe p[MANY];
+		struct client c;
+
+		client_init(&c, 10 + i);
+		c.primary->manner = manners[i];
+		probe_many(&c, p, 2 * CONN_DEPTH_MAX, 1);
+		cr_expect(eq(uint, answered(p, 2 * CONN_DEPTH_MAX), 2 * CONN_DEPTH_MAX));
+		probe_many(&c, p, MANY, 1);
+		cr_expect(eq(uint, answered(p, MANY), MANY));
+		for (unsigned k = 0; k < MANY; k++) {
+			cr_expect(eq(uint, p[k].composed, 1), "asked once");
+		}
+		cr_expect(eq(uint, c.primary->connections, POLICY_CONNECTIONS - 1),
+		          "one is left to what is urgent");
+		cr_expect(eq(int, c.p->ability, ABILITY_PIPELINE));
+		client_fini(&c);
+	}
+}
+
+/* Whatever a primary does with many requests at once, all have their answers, and it is found out what
+ * it can do; then it works without a loss. */
+TEST(conn, finds_out_what_a_primary_can_do)
+{
+	static const struct {
+		enum script_manner manner;
+		bool closes;
+		enum primary_ability ability;
+	} cases[] = {
+		{ SCRIPT_DROPS, false, ABILITY_SERIAL },
+		{ SCRIPT_HANGS_UP, false, ABILITY_SERIAL },
+		{ SCRIPT_MIXES_UP, false, ABILITY_SERIAL },
+		{ SCRIPT_IN_ORDER, true, ABILITY_SINGLE },
+		{ SCRIPT_DROPS, true, ABILITY_SINGLE },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct probe p[MANY];
+		struct client c;
+		unsigned composed = 0;
+
+		client_init(&c, 20 + i);
+		c.primary->manner = cases[i].manner;
+		c.primary->closes = cases[i].closes;
+		for (unsigned round = 0; round < 4; round++) {
+			probe_many(&c, p, MANY / 4, 30);
+			cr_expect(eq(uint, answered(p, MANY / 4), MANY / 4), "case %zu, round %u",
+			          i, round);
+		}
+		cr_expect(eq(int, c.p->ability, cases[i].ability), "case %zu", i);
+		probe_many(&c, p, MANY, 30);
+		cr_expect(eq(uint, answered(p, MANY), MANY), "case %zu", i);
+		for (unsigned k = 0; k < MANY; k++) {
+			composed += p[k].composed;
+		}
+		cr_expect(le(uint, composed, MANY), "case %zu: nothing is lost any more", i);
+		cr_expect(eq(uint, c.p->failures, 0), "it was never taken to be down");
+		client_fini(&c);
+	}
+}
+
+TEST(conn, makes_do_with_as_many_connections_as_there_may_be)
+{
+	struct probe p[MANY];
+	struct client c;
+
+	client_init(&c, 30);
+	c.p->pace.connections = 1;
+	probe_many(&c, p, MANY, 1);
+	cr_expect(eq(uint, answered(p, MANY), MANY));
+	cr_expect(eq(uint, c.primary->connections, MANY / CONN_DEPTH_MAX / MANY + 1));
+	client_fini(&c);
+}
+
+TEST(conn, what_is_urgent_does_not_wait_behind_what_is_not)
+{
+	struct probe p[MANY], urgent, first;
+	struct client c;
+
+	client_init(&c, 31);
+	probe(&c, &first);
+	sim_run_for(c.sim, NS_PER_S);
+	cr_assert(eq(uint, first.dones, 1));
+	script_fail(&c.primary->script, SCRIPT_SILENT, SCRIPT_SOA, MANY);
+	probe_many(&c, p, MANY, 1);
+	script_fail(&c.primary->script, SCRIPT_FINE, 0, 0);
+	urgent = (struct probe){ .request = { .ops = &ops, .urgent = true },
+		                 .client = &c,
+		                 .says = REQUEST_OVER };
+	conn_request(c.p, &urgent.request);
+	conns_flush(&c.all);
+	sim_run_for(c.sim, NS_PER_S);
+	cr_expect(eq(uint, urgent.dones, 1));
+	cr_expect(eq(int, urgent.err, ERR_OK));
+	for (unsigned i = 0; i < MANY; i++) {
+		conn_abandon(&p[i].request);
+	}
+	client_fini(&c);
+}
+
+/* The answer to a request that was given up comes, and is passed over. */
+TEST(conn, passes_over_answers_nobody_waits_for)
+{
+	struct probe p[4];
+	struct client c;
+
+	client_init(&c, 32);
+	c.p->pace.connections = 1;
+	probe_many(&c, p, 4, 0);
+	sim_run_for(c.sim, 700 * 1000); /* connected and asked, perhaps */
+	for (unsigned step = 0; step < 20 && p[1].request.sent_ns == 0; step++) {
+		sim_run_for(c.sim, 10 * 1000);
+	}
+	cr_assert(ne(u64, p[1].request.sent_ns, 0));
+	cr_assert(eq(u64, p[1].request.first_ns, 0));
+	conn_abandon(&p[1].request);
+	sim_run_for(c.sim, NS_PER_S);
+	cr_expect(eq(uint, p[1].dones, 0));
+	cr_expect(eq(uint, p[0].dones + p[2].dones + p[3].dones, 3));
+	cr_expect(eq(uint, c.primary->connections, 1), "it lives on");
+	client_fini(&c);
+}
+
+TEST(conn, a_primary_that_limits_connections_is_not_down)
+{
+	struct probe p[MANY];
+	struct client c;
+
+	client_init(&c, 33);
+	c.primary->conns_max = 2;
+	for (unsigned round = 0; round < 3; round++) {
+		probe_many(&c, p, MANY, 20);
+		cr_expect(eq(uint, answered(p, MANY), MANY), "round %u", round);
+	}
+	cr_expect(eq(uint, c.p->failures, 0));
+	client_fini(&c);
 }

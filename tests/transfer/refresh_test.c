@@ -260,7 +260,8 @@ TEST(refresh, tries_a_first_load_again_with_patience)
 	uint64_t waits_s[] = { 10, 20, 40, 80, 160 };
 
 	world_init(&w, 8, 1, false);
-	script_node_down(w.primaries[0]);
+	w.primaries[0]->script.fault_arg = RCODE_REFUSED;
+	script_fail(&w.primaries[0]->script, SCRIPT_RCODE, SCRIPT_ALL, UINT_MAX);
 	world_start(&w);
 	world_run_s(&w, 1);
 	for (size_t i = 0; i < ARRAY_LEN(waits_s); i++) {
@@ -269,11 +270,11 @@ TEST(refresh, tries_a_first_load_again_with_patience)
 		cr_expect(ge(i64, wait, (int64_t)(waits_s[i] * 9 / 10 - 3)), "failure %zu", i);
 		cr_expect(le(i64, wait, (int64_t)waits_s[i]), "failure %zu", i);
 		cr_expect(eq(uint, w.happened[EVENT_TRANSFER_FAILED], i + 1));
-		cr_expect(eq(int, w.last_error, ERR_PEER_REFUSED));
+		cr_expect(eq(int, w.last_error, ERR_PEER_REFUSED_QUERY));
 		cr_expect(eq(int, world_state(&w), TRANSFER_ZONE_FAILING));
 		world_run_s(&w, (uint64_t)wait + 2);
 	}
-	script_node_up(w.primaries[0]);
+	script_fail(&w.primaries[0]->script, SCRIPT_FINE, 0, 0);
 	world_run_until(&w, 1, 400);
 	cr_expect(eq(uint, w.happened[EVENT_ZONE_RECOVERED], 1));
 	cr_expect(eq(int, world_state(&w), TRANSFER_ZONE_OK));

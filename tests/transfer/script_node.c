@@ -15,10 +15,27 @@ struct script_conn {
 	struct io_op recv;
 	struct io_op send;
 	struct stream stream;
-	uint8_t *out;
-	bool close_after; /* what is being sent */
+	struct script_reply *replies; /* oldest first, the first is being sent */
+	bool stalled;                 /* sends nothing any more */
 	bool closed;
 };
+
+/* An answer that is to be sent. */
+struct script_reply {
+	struct script_reply *next;
+	struct script_answer answer;
+	bool close_after;
+	bool stall_after;
+};
+
+static void reply_drop(struct script_conn *c)
+{
+	struct script_reply *r = c->replies;
+
+	c->replies = r->next;
+	free(r->answer.at);
+	free(r);
+}
 
 static void conn_free_if_ended(struct script_conn *c)
 {
@@ -32,7 +49,9 @@ static void conn_free_if_ended(struct script_conn *c)
 	}
 	*at = c->next;
 	stream_fini(&c->stream);
-	free(c->out);
+	while (c->replies != NULL) {
+		reply_drop(c);
+	}
 	free(c);
 }
 
@@ -45,39 +64,94 @@ static void conn_close(struct script_conn *c)
 	conn_free_if_ended(c);
 }
 
-/* Cuts the answer short where the fault says so; false: nothing is sent. */
-static bool cut(struct script_conn *c, struct script_answer *answer)
+/* Cuts the answer short where the fault says so. */
+static void cut(const struct script_conn *c, struct script_reply *r)
 {
 	const struct script *s = &c->node->script;
 
-	if (s->now == SCRIPT_SILENT) {
-		return false;
+	if ((s->now == SCRIPT_CLOSE || s->now == SCRIPT_STALL) && s->fault_arg < r->answer.len) {
+		r->answer.len = s->fault_arg;
 	}
-	if ((s->now == SCRIPT_CLOSE || s->now == SCRIPT_STALL) && s->fault_arg < answer->len) {
-		answer->len = s->fault_arg;
+	r->stall_after = s->now == SCRIPT_STALL;
+	r->close_after = s->now == SCRIPT_CLOSE || c->node->closes;
+}
+
+/* Sends the oldest answer, if none is under way. */
+static void conn_go(struct script_conn *c)
+{
+	while (!c->closed && !c->stalled && !c->send.waiting && c->replies != NULL) {
+		struct script_reply *r = c->replies;
+
+		if (r->answer.len > 0) {
+			io_send(c->node->io, &c->send, c->socket,
+			        bytes_of(r->answer.at, r->answer.len));
+			return;
+		}
+		c->stalled = r->stall_after;
+		if (r->close_after) {
+			conn_close(c);
+			return;
+		}
+		reply_drop(c);
 	}
-	c->close_after = s->now == SCRIPT_CLOSE || c->node->closes;
-	return true;
 }
 
 static void conn_answer(struct script_conn *c, struct bytes request)
 {
+	struct script_reply **end = &c->replies;
 	struct script_node *n = c->node;
-	struct script_answer answer;
+	struct script_reply *r = mem_zero(1, sizeof(*r));
 
-	cr_assert(not(c->send.waiting), "one request at a time");
 	n->script.wall_s = (uint64_t)env_wall_s(n->io->env);
-	answer = script_ask(&n->script, request, false);
-	free(c->out);
-	c->out = answer.at;
-	if (!cut(c, &answer)) {
+	r->answer = script_ask(&n->script, request, false);
+	if (n->script.now == SCRIPT_SILENT) {
+		free(r->answer.at);
+		free(r);
 		return;
 	}
-	if (answer.len > 0) {
-		io_send(n->io, &c->send, c->socket, bytes_of(answer.at, answer.len));
-	} else if (c->close_after) {
-		conn_close(c);
+	cut(c, r);
+	while (*end != NULL && (n->manner != SCRIPT_REVERSED || c->send.waiting)) {
+		end = &(*end)->next;
 	}
+	r->next = *end;
+	*end = r;
+}
+
+/* The last of several answers gets an id that nobody asked with, nearly surely. */
+static void mix_up(struct script_conn *c)
+{
+	struct script_reply *r = c->replies;
+	bool several = r != NULL && r->next != NULL;
+
+	while (r != NULL && r->next != NULL) {
+		r = r->next;
+	}
+	if (several && r->answer.len >= 4) {
+		store_u16(r->answer.at + 2, load_u16(r->answer.at + 2) ^ 0x5555);
+	}
+}
+
+/* Requests that came in one piece. */
+static void conn_requests(struct script_conn *c)
+{
+	struct bytes request;
+
+	while (!c->closed && stream_next(&c->stream, &request)) {
+		bool busy = c->replies != NULL;
+
+		if (busy && c->node->manner == SCRIPT_HANGS_UP) {
+			conn_close(c);
+			return;
+		}
+		if (!busy || c->node->manner != SCRIPT_DROPS) {
+			conn_answer(c, request);
+		}
+		if (c->node->manner == SCRIPT_MIXES_UP) {
+			mix_up(c);
+		}
+	}
+	c->stream.fed = (struct bytes){ NULL, 0 };
+	conn_go(c);
 }
 
 static void on_send(struct io_op *op, struct io_done done)
@@ -86,8 +160,11 @@ static void on_send(struct io_op *op, struct io_done done)
 
 	if (c->closed) {
 		conn_free_if_ended(c);
-	} else if (done.err != ERR_OK || c->close_after) {
+	} else if (done.err != ERR_OK) {
 		conn_close(c);
+	} else {
+		c->replies->answer.len = 0; /* it is out */
+		conn_go(c);
 	}
 }
 
@@ -95,13 +172,10 @@ static void on_recv(struct io_op *op, struct io_done done)
 {
 	struct script_conn *c = container_of(op, struct script_conn, recv);
 	struct io *io = c->node->io;
-	struct bytes request;
 
 	if (!c->closed && done.err == ERR_OK && !done.end) {
 		stream_feed(&c->stream, done.data);
-		while (!c->closed && stream_next(&c->stream, &request)) {
-			conn_answer(c, request);
-		}
+		conn_requests(c);
 	}
 	io_return(io, done.lease);
 	if (c->closed) {
@@ -116,7 +190,16 @@ static void on_accept(struct io_op *op, struct io_done done)
 	struct script_node *n = container_of(op, struct script_node, accept);
 	struct script_conn *c;
 
+	unsigned count = 0;
+
 	if (done.err != ERR_OK) {
+		return;
+	}
+	for (c = n->conns; c != NULL; c = c->next) {
+		count += !c->closed;
+	}
+	if (n->conns_max != 0 && count >= n->conns_max) {
+		io_close(n->io, done.socket);
 		return;
 	}
 	c = mem_zero(1, sizeof(*c));

@@ -12,12 +12,23 @@
 
 struct script_conn;
 
+/* What it does with requests that come before it has answered others. */
+enum script_manner {
+	SCRIPT_IN_ORDER,
+	SCRIPT_REVERSED, /* answers what came together, the last first */
+	SCRIPT_DROPS,    /* does not see them */
+	SCRIPT_HANGS_UP, /* closes the connection without an answer */
+	SCRIPT_MIXES_UP, /* gives the answers wrong ids */
+};
+
 struct script_node {
 	struct script script;
 	struct io *io;
 	struct addr at;
-	bool closes;      /* each connection after an answer */
-	bool deaf_to_udp; /* takes no datagrams */
+	bool closes; /* each connection after an answer */
+	enum script_manner manner;
+	unsigned conns_max; /* refuses more at once; 0: any number */
+	bool deaf_to_udp;   /* takes no datagrams */
 	bool ignores_notify;
 	struct io_socket tcp;
 	struct io_socket udp;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "zonestore/zonemd.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -393,6 +394,35 @@ TEST(zonemd, a_missing_record_is_noticed_wherever_it_is)
 		snapshot_unref(snap);
 		model_fini(&less);
 	}
+	model_fini(&m);
+	world_fini(&w);
+}
+
+static size_t malloc_in_use(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/* Every version that arrives is looked at, and few have a ZONEMD. */
+TEST(zonemd, a_zone_without_one_takes_no_room_for_digesting)
+{
+	struct world w;
+	struct model m;
+	struct snapshot *snap;
+	struct zonemd_check *check;
+	size_t before;
+
+	world_init(&w, 9);
+	model_init(&m, "example.");
+	snap = model_build(&m, w.pool, NULL);
+	before = malloc_in_use();
+	check = zonemd_check_new(snap);
+	cr_expect(lt(sz, malloc_in_use() - before, 1024));
+	cr_expect(eq(int, zonemd_check_result(check), ZONEMD_NONE));
+	zonemd_check_free(check);
+	snapshot_unref(snap);
 	model_fini(&m);
 	world_fini(&w);
 }
