@@ -83,5 +83,8 @@ void sim_run_for(struct sim *sim, uint64_t ns);
 /* Ends the sending side of a connection as shutdown(SHUT_WR) does, for peers that do so. */
 void sim_shutdown(struct io *io, struct io_socket s);
 
+/* Sockets that a node has, also those that were closed and wait for a last completion. */
+size_t sim_sockets(const struct io *io);
+
 /* A sum over all that has happened: equal for equal seeds and equal programs. */
 uint64_t sim_trace(const struct sim *sim);

@@ -227,6 +227,17 @@ void sim_sock_shut(struct sim_sock *s)
 	sock_settle(s);
 }
 
+size_t sim_sockets(const struct io *io)
+{
+	const struct sim_node *node = sim_node_of(io);
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < node->sock_cap; i++) {
+		count += node->socks[i] != NULL;
+	}
+	return count;
+}
+
 static void node_close(struct io *io, struct io_socket n)
 {
 	sim_sock_shut(sim_sock_of(sim_node_of(io), n));

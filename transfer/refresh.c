@@ -172,22 +172,20 @@ void refresh_wait_on(struct refresh *z)
  * zones that wait for it, is asked for IXFR at once if it tells by its SOA alone that there is no news:
  * one request then says both whether and what. A primary that is down is tried over TCP, since it must
  * bear that in the end. */
-static bool better_by_ixfr(const struct refresh *z)
+static bool better_by_ixfr(const struct primary *p)
 {
-	const struct primary *p = z->primary;
 	bool much = p->conn_count > 0 || p->slots[JOB_ASK].running >= ASK_FEW;
-	bool asks_only = round_elects(z) || round_compares(z); /* news are not to come along */
 
-	return primary_down(p) ||
-	       (p->tells_by_ixfr && p->ability == ABILITY_PIPELINE && much && !asks_only);
+	return primary_down(p) || (p->tells_by_ixfr && p->ability == ABILITY_PIPELINE && much);
 }
 
 void refresh_enqueue(struct refresh *z)
 {
 	assert(z->primary == NULL);
 	z->primary = primary_get(&refresh_engine(z)->primaries, refresh_primary(z));
-	if (z->method == REFRESH_BY_SOA && better_by_ixfr(z)) {
-		z->method = zone_have(refresh_zone(z)) == NULL ? REFRESH_BY_AXFR : REFRESH_BY_IXFR;
+	if (z->method == REFRESH_BY_SOA && !round_elects(z) && !round_compares(z) &&
+	    better_by_ixfr(z->primary)) {
+		z->method = REFRESH_BY_IXFR;
 	}
 	refresh_move(z, REFRESH_QUEUED);
 	link_init(&z->link);

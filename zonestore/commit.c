@@ -333,6 +333,9 @@ void commit_finish(struct store_task *task)
 	pthread_mutex_lock(&st->queue.lock);
 	st->queue.commit_count--;
 	zone->marks &= (uint8_t)~MARK_COMMITTING;
+	if (c->err == ERR_OK && (zone->marks & (MARK_NOTED | MARK_WRITING)) == MARK_NOTED) {
+		zone->marks |= MARK_STANDS; /* unless it was noted anew, below */
+	}
 	if ((zone->marks & MARK_AGAIN) != 0) {
 		zone->marks &= (uint8_t)~MARK_AGAIN;
 		store_note_push(st, zone);

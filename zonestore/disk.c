@@ -26,10 +26,11 @@
 #define ASIDE_MAX           1024U           /* notes, removals and drops without versions ... */
 #define ASIDE_MAX_NS        (4 * NS_PER_MS) /* ... but not for longer than this */
 #define ASIDE_BESIDE_MAX    512U            /* in a transaction with versions */
-#define ASIDE_BESIDE_NS     (2 * NS_PER_MS)
+#define ASIDE_BESIDE_NS     (NS_PER_MS / 4) /* or, if that is longer, ... */
+#define ASIDE_BESIDE_PART   5U              /* ... this part of the time between transactions */
 #define ROOM_MAX            16384U /* removals and drops if the disk is full: nothing else waits */
 #define ROOM_LESS           8U
-#define ASIDE_LOOK          32U /* at the clock, after so many of them */
+#define ASIDE_LOOK          16U /* at the clock, after so many of them */
 #define REPEATS_MAX         40U /* the map doubles each time */
 
 void disk_init(struct store *st)
@@ -124,8 +125,7 @@ static void disk_take_aside(struct store *st)
 	q->removals = NULL;
 	notes_append(d, q->notes);
 	q->notes = NULL;
-	q->aside_since_ns = 0;
-	q->notes_soon = false;
+	q->aside_at_ns = 0;
 }
 
 /* Moves what waits to the lists of the disk thread. */
@@ -371,7 +371,7 @@ static enum err fill_note(struct store *st, struct zone *zone, const struct zone
 }
 
 /* The timers to be written of a noted zone; false if there is nothing to write now. A version under
- * way brings timers of its own, and until it is published the zone's newest version is not the one
+ * way brings timers of its own, as did one since the note, and until it is published the zone's newest version is not the one
  * that the journal must name. */
 static bool note_read(struct store *st, struct zone *zone, struct zone_timers *out)
 {
@@ -381,7 +381,7 @@ static bool note_read(struct store *st, struct zone *zone, struct zone_timers *o
 	zone->marks |= MARK_WRITING;
 	if ((zone->marks & MARK_COMMITTING) != 0) {
 		zone->marks |= MARK_AGAIN;
-	} else if ((zone->marks & MARK_REMOVED) == 0) {
+	} else if ((zone->marks & (MARK_REMOVED | MARK_STANDS)) == 0) {
 		*out = zone_timers(zone);
 		wanted = true;
 	}
@@ -421,12 +421,20 @@ static enum err fill_drops(struct store *st, struct fill *f)
 	return ERR_OK;
 }
 
+/* How long what is not urgent may keep versions from being durable. */
+static uint64_t aside_beside_ns(const struct store *st)
+{
+	uint64_t part_ns = pace_interval_ns(&st->disk.pace) / ASIDE_BESIDE_PART;
+
+	return part_ns > ASIDE_BESIDE_NS ? part_ns : ASIDE_BESIDE_NS;
+}
+
 static void fill_aside_begin(const struct store *st, struct fill *f)
 {
 	bool alone = f->commits == NULL && st->disk.commits == NULL;
 
 	f->aside_left = alone ? ASIDE_MAX : ASIDE_BESIDE_MAX;
-	f->aside_until_ns = env_mono_ns(st->o.env) + (alone ? ASIDE_MAX_NS : ASIDE_BESIDE_NS);
+	f->aside_until_ns = env_mono_ns(st->o.env) + (alone ? ASIDE_MAX_NS : aside_beside_ns(st));
 	if (f->room_only > 0) {
 		f->aside_left = f->room_only;
 		f->aside_until_ns = UINT64_MAX;
@@ -490,7 +498,7 @@ static void notes_done(struct store *st, const struct zone *rest)
 	while (st->disk.notes != rest) {
 		struct zone *zone = st->disk.notes;
 		st->disk.notes = zone_noted_after(zone);
-		zone->marks &= (uint8_t) ~(MARK_NOTED | MARK_WRITING);
+		zone->marks &= (uint8_t) ~(MARK_NOTED | MARK_WRITING | MARK_STANDS);
 		if ((zone->marks & (MARK_AGAIN | MARK_COMMITTING)) == MARK_AGAIN) {
 			zone->marks &= (uint8_t)~MARK_AGAIN;
 			store_note_push(st, zone);

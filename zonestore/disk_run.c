@@ -159,11 +159,10 @@ static uint64_t aside_due_ns(const struct store *st)
 {
 	const struct store_queue *q = &st->queue;
 
-	if (q->aside_since_ns == 0) {
+	if (q->aside_at_ns == 0) {
 		return UINT64_MAX;
 	}
-	return max_ns(q->notes_soon ? q->commit_at_ns : q->aside_since_ns + STORE_ASIDE_NS,
-	              st->disk.retry_at_ns);
+	return max_ns(q->aside_at_ns, max_ns(q->commit_at_ns, st->disk.retry_at_ns));
 }
 
 /* When there will be something to write, as things stand. queue.lock is held. */
@@ -216,7 +215,7 @@ static void disk_round(struct store *st)
 {
 	struct disk *d = &st->disk;
 	uint64_t now = env_mono_ns(st->o.env);
-	uint64_t updates = d->counts.updates;
+	uint64_t records = d->counts.updates + d->counts.notes;
 	bool aside;
 
 	pthread_mutex_lock(&st->queue.lock);
@@ -224,7 +223,7 @@ static void disk_round(struct store *st)
 	pthread_mutex_unlock(&st->queue.lock);
 	pace_begin(&d->pace, now);
 	(void)disk_step(st, aside);
-	pace_count(&d->pace, now, d->counts.updates - updates);
+	pace_count(&d->pace, now, d->counts.updates + d->counts.notes - records);
 }
 
 void store_run(struct store *st, void (*loaded)(void *self), void *self)

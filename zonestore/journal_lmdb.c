@@ -22,18 +22,19 @@
 
 #include "base/arena.h"
 #include "zonestore/guard_p.h"
-#include "zonestore/lmdb_hot_p.h"
 #include "zonestore/lmdb_read_p.h"
 #include "zonestore/lmdb_walk_p.h"
+#include "zonestore/lmdb_written_p.h"
+#include "zonestore/lmdb_zones_p.h"
 
-/* 1: no kept versions, and branches had their children's ids. 2: no records beside the roots. */
-#define FORMAT_VERSION 3
+/* 1: no kept versions, and branches had their children's ids. 2: no records beside the roots. 3: no
+ * log of records. */
+#define FORMAT_VERSION 4
 #define FORMAT_KEY     "format"
 #define HEADROOM_BYTES (32ULL * 1024 * 1024) /* free part of the map before a transaction */
 #define MAP_STEP_BYTES (16ULL << 30)         /* the map doubles up to this, then adds it */
 #define DISK_LOW_BYTES (1ULL << 20)          /* a short write with less space left: full */
 #define TABLES_MAX     LMDB_TABLES
-#define HOT_ZONES      2U   /* of a transaction; with more of them, pages are shared anyway */
 #define TOUCHED_MAX    256U /* records read or written before the map is let go of */
 #define FILE_MODE      0600
 
@@ -52,17 +53,14 @@ struct journal_lmdb {
 	bool reading;
 	bool scanning;
 	struct table nodes;
-	struct table zones;
-	struct lmdb_hot hot;
-	struct lmdb_hot hot_before;
-	unsigned zones_put; /* in the open transaction */
+	struct lmdb_zones zones;
 	MDB_dbi meta;
 	uint64_t map_bytes;
 	uint64_t map_max_bytes;
 	bool grow; /* the last transaction met the end of the map */
 	bool full; /* the last one that failed had no room left */
 	uint64_t commits;
-	uint64_t written_bytes;
+	struct lmdb_written written;
 	uint64_t touched; /* records, since the map was last let go of */
 	int lock_fd;
 	const struct env *env_of_time; /* for the names of what is set aside */
@@ -177,16 +175,18 @@ static int table_open(MDB_txn *txn, const char *name, struct table *out)
 
 static int tables_open(struct journal_lmdb *l, MDB_txn *txn)
 {
+	struct table zones = { .last = l->zones.last };
+	MDB_dbi log;
 	int rc;
 
 	if ((rc = table_open(txn, "nodes", &l->nodes)) != 0 ||
-	    (rc = table_open(txn, "zones", &l->zones)) != 0) {
+	    (rc = table_open(txn, "zones", &zones)) != 0 ||
+	    (rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &l->meta)) != 0 ||
+	    (rc = mdb_dbi_open(txn, LMDB_LOG_NAME, MDB_CREATE | MDB_INTEGERKEY, &log)) != 0) {
 		return rc;
 	}
-	if ((rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &l->meta)) != 0) {
-		return rc;
-	}
-	return lmdb_hot_load(txn, l->zones.dbi, &l->hot);
+	l->zones.last = zones.last;
+	return lmdb_zones_load(&l->zones, txn, zones.dbi, log);
 }
 
 /* A number and, from format 2 on, its complement: one that is damaged does not pass for another
@@ -324,6 +324,9 @@ static int read_begin(struct journal_lmdb *l)
 	rc = l->read == NULL ? mdb_txn_begin(l->env, NULL, MDB_RDONLY, &l->read)
 	                     : mdb_txn_renew(l->read);
 	l->reading = rc == 0;
+	if (rc == 0 && (rc = lmdb_zones_refresh(&l->zones, l->read)) != 0) {
+		read_end(l);
+	}
 	return rc;
 }
 
@@ -336,6 +339,7 @@ static int map_set(struct journal_lmdb *l, uint64_t want)
 	if (rc == 0) {
 		l->map_bytes = want;
 		l->touched = 0;
+		l->zones.touched = 0;
 	}
 	return rc;
 }
@@ -343,7 +347,7 @@ static int map_set(struct journal_lmdb *l, uint64_t want)
 /* Lets go of the map if much of it may have been touched. No transaction is open. */
 static void map_forget(struct journal_lmdb *l)
 {
-	if (l->touched >= TOUCHED_MAX && map_set(l, l->map_bytes) != 0) {
+	if (l->touched + l->zones.touched >= TOUCHED_MAX && map_set(l, l->map_bytes) != 0) {
 		env_close(l); /* the next begin() opens it again */
 	}
 }
@@ -391,15 +395,16 @@ static enum err lmdb_begin(struct journal *j)
 		/* A tool of the operator made the map larger: adopt its size. */
 		rc = mdb_txn_begin(l->env, NULL, 0, &l->write);
 	}
+	if (rc == 0 && (rc = lmdb_zones_begin(&l->zones, l->write)) != 0) {
+		mdb_txn_abort(l->write);
+	}
 	if (rc != 0) {
 		l->write = NULL;
 		env_close(l);
 		return err_from_lmdb(l, rc);
 	}
 	l->nodes.last_before = l->nodes.last;
-	l->zones.last_before = l->zones.last;
-	l->hot_before = l->hot;
-	l->zones_put = 0;
+	lmdb_written_begin(&l->written);
 	return ERR_OK;
 }
 
@@ -421,27 +426,7 @@ static enum err write_failed(struct journal_lmdb *l, int rc)
 static void tables_undo(struct journal_lmdb *l)
 {
 	l->nodes.last = l->nodes.last_before;
-	l->zones.last = l->zones.last_before;
-	l->hot = l->hot_before;
-}
-
-/* Octets that this thread gave to write() so far; 0 where the system does not count them. */
-static uint64_t thread_written_bytes(void)
-{
-	char text[256];
-	unsigned long long written = 0;
-	const char *at;
-	ssize_t len;
-	int fd = open("/proc/thread-self/io", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0) {
-		return 0;
-	}
-	len = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[len > 0 ? len : 0] = '\0';
-	at = strstr(text, "wchar: ");
-	return at != NULL && sscanf(at, "wchar: %llu", &written) == 1 ? written : 0;
+	lmdb_zones_undo(&l->zones);
 }
 
 /* Pages that a transaction frees are used by the second one after it, and one that finds no room does
@@ -462,17 +447,29 @@ static void pages_age(struct journal_lmdb *l)
 	l->full = rc != 0;
 }
 
+static void lmdb_abort(struct journal *j)
+{
+	struct journal_lmdb *l = lmdb_of(j);
+
+	assert(l->write != NULL);
+	mdb_txn_abort(l->write);
+	l->write = NULL;
+	tables_undo(l);
+}
+
 static enum err lmdb_commit(struct journal *j)
 {
 	struct journal_lmdb *l = lmdb_of(j);
-	uint64_t before = thread_written_bytes();
-	uint64_t after;
 	int rc;
 
 	assert(l->write != NULL);
+	/* What can wait takes no room while there is none. */
+	if ((rc = lmdb_zones_end(&l->zones, l->write, !l->full)) != 0) {
+		lmdb_abort(j);
+		return write_failed(l, rc);
+	}
 	rc = mdb_txn_commit(l->write);
-	after = thread_written_bytes();
-	l->written_bytes += after > before ? after - before : 0;
+	lmdb_written_look(&l->written);
 	l->write = NULL;
 	if (rc != 0) {
 		enum err e = write_failed(l, rc);
@@ -490,16 +487,6 @@ static enum err lmdb_commit(struct journal *j)
 	return ERR_OK;
 }
 
-static void lmdb_abort(struct journal *j)
-{
-	struct journal_lmdb *l = lmdb_of(j);
-
-	assert(l->write != NULL);
-	mdb_txn_abort(l->write);
-	l->write = NULL;
-	tables_undo(l);
-}
-
 /* ---- tables ---- */
 
 static enum err table_put(struct journal_lmdb *l, MDB_dbi dbi, MDB_val key, struct bytes value,
@@ -509,7 +496,7 @@ static enum err table_put(struct journal_lmdb *l, MDB_dbi dbi, MDB_val key, stru
 	int rc;
 
 	assert(l->write != NULL);
-	l->touched++;
+	l->touched += flags != MDB_APPEND; /* that writes to pages that are not the map's */
 	rc = mdb_put(l->write, dbi, &key, &v, flags);
 	return rc == 0 ? ERR_OK : write_failed(l, rc);
 }
@@ -560,7 +547,7 @@ static enum err table_scan(struct journal_lmdb *l, MDB_dbi dbi, journal_visit vi
 	MDB_val value;
 	enum err e = ERR_OK;
 	struct walk walk = { 0 };
-	bool hot;
+	bool zones = dbi == l->zones.dbi;
 	int rc;
 
 	assert(!l->scanning);
@@ -569,11 +556,11 @@ static enum err table_scan(struct journal_lmdb *l, MDB_dbi dbi, journal_visit vi
 		return err_from_lmdb(l, rc);
 	}
 	l->scanning = true;
-	hot = dbi == l->zones.dbi && lmdb_hot_any(l->read);
 	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
 	while (rc == 0 && e == ERR_OK) {
 		if ((rc = walk_next(&walk, &key)) != 0 ||
-		    (hot && (rc = lmdb_hot_value(l->read, walk.last, &value)) != 0)) {
+		    (zones &&
+		     (rc = lmdb_zones_value(&l->zones, l->read, walk.last, &value)) != 0)) {
 			break;
 		}
 		l->touched++;
@@ -608,19 +595,11 @@ static enum err lmdb_get_node(struct journal *j, uint64_t seq, struct bytes *out
 static enum err lmdb_put_zone(struct journal *j, uint64_t number, struct bytes value)
 {
 	struct journal_lmdb *l = lmdb_of(j);
-	bool put = false;
 	int rc;
 
 	assert(l->write != NULL);
-	if (++l->zones_put <= HOT_ZONES) {
-		rc = lmdb_hot_put(&l->hot, l->write, number, value, &put);
-	} else {
-		rc = lmdb_hot_drop(&l->hot, l->write, number);
-	}
-	if (rc != 0) {
-		return write_failed(l, rc);
-	}
-	return put ? ERR_OK : number_put(l, &l->zones, number, value);
+	rc = lmdb_zones_put(&l->zones, l->write, number, value);
+	return rc == 0 ? ERR_OK : write_failed(l, rc);
 }
 
 static enum err lmdb_drop_zone(struct journal *j, uint64_t number)
@@ -629,8 +608,8 @@ static enum err lmdb_drop_zone(struct journal *j, uint64_t number)
 	int rc;
 
 	assert(l->write != NULL);
-	rc = lmdb_hot_drop(&l->hot, l->write, number);
-	return rc == 0 ? number_drop(l, l->zones.dbi, number) : write_failed(l, rc);
+	rc = lmdb_zones_drop(&l->zones, l->write, number);
+	return rc == 0 ? ERR_OK : write_failed(l, rc);
 }
 
 static enum err lmdb_get_zone(struct journal *j, uint64_t number, struct bytes *out)
@@ -640,7 +619,7 @@ static enum err lmdb_get_zone(struct journal *j, uint64_t number, struct bytes *
 
 	TRY(table_get(l, l->zones.dbi, (MDB_val){ sizeof(number), &number }, out));
 	value = (MDB_val){ out->len, (void *)(uintptr_t)out->at };
-	TRY(err_from_lmdb(l, lmdb_hot_value(l->read, number, &value)));
+	TRY(err_from_lmdb(l, lmdb_zones_value(&l->zones, l->read, number, &value)));
 	*out = bytes_of(value.mv_data, value.mv_size);
 	return ERR_OK;
 }
@@ -670,13 +649,12 @@ static enum err lmdb_scan_zones(struct journal *j, journal_visit visit, void *se
 	return table_scan(lmdb_of(j), lmdb_of(j)->zones.dbi, visit, self);
 }
 
-static enum err table_range(struct journal_lmdb *l, const struct table *t,
-                            struct journal_range *out)
+static enum err table_range(struct journal_lmdb *l, MDB_dbi dbi, struct journal_range *out)
 {
 	int rc = read_begin(l);
 
 	if (rc == 0) {
-		rc = lmdb_table_range(l->read, t->dbi, out);
+		rc = lmdb_table_range(l->read, dbi, out);
 	}
 	read_end(l);
 	return err_from_lmdb(l, rc);
@@ -684,12 +662,12 @@ static enum err table_range(struct journal_lmdb *l, const struct table *t,
 
 static enum err lmdb_zones_range(struct journal *j, struct journal_range *out)
 {
-	return table_range(lmdb_of(j), &lmdb_of(j)->zones, out);
+	return table_range(lmdb_of(j), lmdb_of(j)->zones.dbi, out);
 }
 
 static enum err lmdb_nodes_range(struct journal *j, struct journal_range *out)
 {
-	return table_range(lmdb_of(j), &lmdb_of(j)->nodes, out);
+	return table_range(lmdb_of(j), lmdb_of(j)->nodes.dbi, out);
 }
 
 static enum err lmdb_reader_new(struct journal *j, struct journal_reader **out)
@@ -701,20 +679,24 @@ static enum err lmdb_reader_new(struct journal *j, struct journal_reader **out)
 	if (l->env == NULL) {
 		TRY(err_from_lmdb(l, env_open(l, &format)));
 	}
-	return err_from_lmdb(l, lmdb_read_new(l->env, l->nodes.dbi, l->zones.dbi, out));
+	if (l->zones.undone) {
+		TRY(err_from_lmdb(l, read_begin(l)));
+		read_end(l);
+	}
+	return err_from_lmdb(l, lmdb_read_new(l->env, l->nodes.dbi, &l->zones, out));
 }
 
 static void lmdb_stats(struct journal *j, struct journal_stats *out)
 {
 	struct journal_lmdb *l = lmdb_of(j);
-	const MDB_dbi tables[] = { LMDB_FREE_TABLE, LMDB_MAIN_TABLE, l->nodes.dbi, l->zones.dbi,
-		                   l->meta };
+	const MDB_dbi tables[] = { LMDB_FREE_TABLE, LMDB_MAIN_TABLE, l->nodes.dbi,
+		                   l->zones.dbi,    l->meta,         l->zones.log.dbi };
 	MDB_envinfo info;
 	MDB_stat s = { 0 };
 
 	*out = (struct journal_stats){ .commits = l->commits,
 		                       .limit_bytes = l->map_max_bytes,
-		                       .written_bytes = l->written_bytes };
+		                       .written_bytes = l->written.bytes };
 	if (read_begin(l) != 0) {
 		return;
 	}
@@ -737,6 +719,8 @@ static void lmdb_free(struct journal *j)
 
 	assert(l->write == NULL);
 	env_close(l);
+	lmdb_zones_fini(&l->zones);
+	lmdb_written_fini(&l->written);
 	if (l->lock_fd >= 0) {
 		if (l->guarded) {
 			guard_unmark(l->path); /* under the lock: an end in order */
@@ -771,7 +755,7 @@ static enum err lmdb_reset(struct journal *j, char *where, size_t where_cap)
 	env_close(l);
 	TRY(guard_set_aside(l->path, env_wall_s(l->env_of_time), where, where_cap));
 	l->nodes = (struct table){ 0 };
-	l->zones = (struct table){ 0 };
+	lmdb_zones_fini(&l->zones);
 	/* If it cannot be made now, the next begin() tries again. */
 	(void)env_open(l, &format);
 	guard_sync(l->path);
@@ -826,7 +810,7 @@ static int open_guarded(struct journal_lmdb *l, const struct journal_lmdb_option
 		return rc;
 	}
 	l->nodes = (struct table){ 0 };
-	l->zones = (struct table){ 0 };
+	lmdb_zones_fini(&l->zones);
 	return env_open(l, format);
 }
 
@@ -845,8 +829,10 @@ enum err journal_lmdb_new(const struct journal_lmdb_options *options, struct jou
 	memcpy(l->path, options->path, len + 1);
 	l->journal.ops = &lmdb_ops;
 	l->lock_fd = -1;
+	lmdb_written_init(&l->written);
 	l->guarded = options->check != NULL;
 	l->env_of_time = options->env;
+	l->zones.log.most = options->log_most;
 	l->map_max_bytes = max != 0 ? max : JOURNAL_MAX_BYTES;
 	l->map_bytes = min_u64(start != 0 ? start : JOURNAL_START_BYTES, l->map_max_bytes);
 	if (why_cap > 0) {

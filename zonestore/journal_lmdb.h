@@ -24,6 +24,7 @@ struct journal_lmdb_options {
 	const char *path;          /* a folder; made, with its parents, for the owner alone */
 	uint64_t size_start_bytes; /* mapped at first; 0: JOURNAL_START_BYTES */
 	uint64_t size_max_bytes;   /* the database grows no further; 0: JOURNAL_MAX_BYTES */
+	size_t log_most; /* records in the log before they are moved; 0: as a daemon has */
 	/* Guards against damage that LMDB dies of: looks at the database in another process, by
 	 * journal_lmdb_check(). ERR_STORE_CORRUPT if that found damage or died of it. NULL: no
 	 * guard, and a damaged database is refused. */

@@ -196,6 +196,31 @@ void memory_disk_free(struct memory_disk *disk)
 	free(disk);
 }
 
+static void table_copy(const struct record_table *from, struct record_table *to)
+{
+	to->rows = mem_new((from->count + 1) * sizeof(*to->rows));
+	to->cap = from->count + 1;
+	to->count = from->count;
+	for (size_t i = 0; i < from->count; i++) {
+		const struct record *r = &from->rows[i];
+
+		to->rows[i] =
+			(struct record){ r->key, octets_copy(bytes_of(r->at, r->len)), r->len };
+	}
+}
+
+struct memory_disk *memory_disk_copy(const struct memory_disk *disk)
+{
+	struct memory_disk *copy = memory_disk_new();
+
+	table_copy(&disk->nodes, &copy->nodes);
+	table_copy(&disk->zones, &copy->zones);
+	for (const struct meta_row *row = disk->meta; row != NULL; row = row->next) {
+		meta_put(copy, row->name, octets_copy(bytes_of(row->at, row->len)), row->len);
+	}
+	return copy;
+}
+
 void memory_disk_fail(struct memory_disk *disk, uint64_t nth, enum err e)
 {
 	disk->fail_at = nth == 0 ? 0 : disk->writes + nth;

@@ -17,6 +17,9 @@ struct memory_disk;
 struct memory_disk *memory_disk_new(void);
 void memory_disk_free(struct memory_disk *disk);
 
+/* A disk with what is durable on this one and without its faults: what a crash would leave now. */
+struct memory_disk *memory_disk_copy(const struct memory_disk *disk);
+
 struct journal *journal_memory_new(struct memory_disk *disk);
 
 /* The write number `nth` from now (1: the next) fails with `e`, and so do those after it until

@@ -11,15 +11,15 @@
 
 #include "base/arena.h"
 #include "zonestore/guard_p.h"
-#include "zonestore/lmdb_hot_p.h"
 #include "zonestore/lmdb_walk_p.h"
+#include "zonestore/lmdb_zones_p.h"
 
 struct journal_view {
 	struct journal journal;
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi nodes;
-	MDB_dbi zones;
+	struct lmdb_zones zones;
 	bool empty; /* no table was ever made */
 };
 
@@ -59,8 +59,8 @@ static enum err table_get(struct journal_view *v, MDB_dbi dbi, uint64_t number, 
 	MDB_val value;
 	int rc = v->empty ? MDB_NOTFOUND : mdb_get(v->txn, dbi, &key, &value);
 
-	if (rc == 0 && dbi == v->zones) {
-		rc = lmdb_hot_value(v->txn, number, &value);
+	if (rc == 0 && dbi == v->zones.dbi) {
+		rc = lmdb_zones_value(&v->zones, v->txn, number, &value);
 	}
 	if (rc == 0) {
 		*out = bytes_of(value.mv_data, value.mv_size);
@@ -75,20 +75,19 @@ static enum err table_scan(struct journal_view *v, MDB_dbi dbi, journal_visit vi
 	MDB_val value;
 	struct walk walk;
 	enum err e = ERR_OK;
-	bool hot;
+	bool zones = dbi == v->zones.dbi;
 	int rc;
 
 	if (v->empty) {
 		return ERR_OK;
 	}
-	hot = dbi == v->zones && lmdb_hot_any(v->txn);
 	if ((rc = walk_begin(&walk, v->txn, dbi)) != 0 ||
 	    (rc = mdb_cursor_open(v->txn, dbi, &cursor)) != 0) {
 		return err_of(rc);
 	}
 	while (e == ERR_OK && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0 &&
 	       (rc = walk_next(&walk, &key)) == 0 &&
-	       (!hot || (rc = lmdb_hot_value(v->txn, walk.last, &value)) == 0)) {
+	       (!zones || (rc = lmdb_zones_value(&v->zones, v->txn, walk.last, &value)) == 0)) {
 		e = visit(self, walk.last, bytes_of(value.mv_data, value.mv_size));
 	}
 	mdb_cursor_close(cursor);
@@ -108,7 +107,7 @@ static enum err view_get_node(struct journal *j, uint64_t seq, struct bytes *out
 
 static enum err view_get_zone(struct journal *j, uint64_t number, struct bytes *out)
 {
-	return table_get(view_of(j), view_of(j)->zones, number, out);
+	return table_get(view_of(j), view_of(j)->zones.dbi, number, out);
 }
 
 static enum err view_scan_nodes(struct journal *j, journal_visit visit, void *self)
@@ -118,7 +117,7 @@ static enum err view_scan_nodes(struct journal *j, journal_visit visit, void *se
 
 static enum err view_scan_zones(struct journal *j, journal_visit visit, void *self)
 {
-	return table_scan(view_of(j), view_of(j)->zones, visit, self);
+	return table_scan(view_of(j), view_of(j)->zones.dbi, visit, self);
 }
 
 static void view_stats(struct journal *j, struct journal_stats *out)
@@ -143,6 +142,7 @@ static void view_free(struct journal *j)
 	if (v->env != NULL) {
 		mdb_env_close(v->env);
 	}
+	lmdb_zones_fini(&v->zones);
 	free(v);
 }
 
@@ -165,7 +165,8 @@ static bool file_is_there(const char *path, const char *name)
 
 static int tables_open(struct journal_view *v)
 {
-	struct lmdb_hot hot;
+	MDB_dbi zones;
+	MDB_dbi log;
 	MDB_stat s;
 	int rc = mdb_stat(v->txn, LMDB_MAIN_TABLE, &s);
 
@@ -174,10 +175,13 @@ static int tables_open(struct journal_view *v)
 		return rc;
 	}
 	if ((rc = mdb_dbi_open(v->txn, "nodes", MDB_INTEGERKEY, &v->nodes)) == 0) {
-		rc = mdb_dbi_open(v->txn, "zones", MDB_INTEGERKEY, &v->zones);
+		rc = mdb_dbi_open(v->txn, "zones", MDB_INTEGERKEY, &zones);
 	}
 	if (rc == 0) {
-		rc = lmdb_hot_load(v->txn, v->zones, &hot);
+		rc = mdb_dbi_open(v->txn, LMDB_LOG_NAME, MDB_INTEGERKEY, &log);
+	}
+	if (rc == 0) {
+		rc = lmdb_zones_load(&v->zones, v->txn, zones, log);
 	}
 	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
 }

@@ -132,23 +132,21 @@ static int hot_delete(struct lmdb_hot *hot, MDB_txn *txn, unsigned index)
 	return 0;
 }
 
-/* Moves the oldest record into the table. */
-static int hot_leave(struct lmdb_hot *hot, MDB_txn *txn)
+/* Moves the oldest record into the log. */
+static int hot_leave(struct lmdb_hot *hot, MDB_txn *txn, struct lmdb_log *log)
 {
 	uint64_t number = hot->at[0].number;
 	struct hot_key octets = key_of(number);
-	MDB_val hot_at = { KEY_LEN, octets.octets };
-	MDB_val key = { sizeof(number), &number };
+	MDB_val key = { KEY_LEN, octets.octets };
 	uint8_t copy[LMDB_HOT_VALUE_MAX];
 	MDB_val value;
-	int rc = mdb_get(txn, LMDB_MAIN_TABLE, &hot_at, &value);
+	int rc = mdb_get(txn, LMDB_MAIN_TABLE, &key, &value);
 
 	if (rc != 0 || value.mv_size > sizeof(copy)) {
 		return rc == 0 || rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
 	}
 	memcpy(copy, value.mv_data, value.mv_size); /* pages move when one is written */
-	value.mv_data = copy;
-	if ((rc = mdb_put(txn, hot->zones, &key, &value, 0)) != 0) {
+	if ((rc = lmdb_log_put(log, txn, number, bytes_of(copy, value.mv_size))) != 0) {
 		return rc;
 	}
 	return hot_delete(hot, txn, 0);
@@ -176,36 +174,18 @@ int lmdb_hot_drop(struct lmdb_hot *hot, MDB_txn *txn, uint64_t number)
 	return index == hot->count ? 0 : hot_delete(hot, txn, index);
 }
 
-int lmdb_hot_put(struct lmdb_hot *hot, MDB_txn *txn, uint64_t number, struct bytes value, bool *put)
+int lmdb_hot_put(struct lmdb_hot *hot, MDB_txn *txn, uint64_t number, struct bytes value,
+                 struct lmdb_log *log)
 {
-	MDB_val key = { sizeof(number), &number };
-	MDB_val there;
 	int rc = lmdb_hot_drop(hot, txn, number); /* it becomes the youngest */
 
-	*put = false;
-	if (rc != 0 || value.len > LMDB_HOT_VALUE_MAX) {
-		return rc;
-	}
-	if ((rc = mdb_get(txn, hot->zones, &key, &there)) != 0) {
-		return rc == MDB_NOTFOUND ? 0 : rc;
-	}
+	assert(value.len <= LMDB_HOT_VALUE_MAX);
 	while (rc == 0 && hot->count > 0 &&
 	       (hot->count == LMDB_HOT_MAX ||
 	        hot_bytes(hot) + bytes_in_page(value.len) > LMDB_HOT_BYTES)) {
-		rc = hot_leave(hot, txn);
+		rc = hot_leave(hot, txn, log);
 	}
-	if (rc == 0) {
-		rc = hot_add(hot, txn, number, value);
-	}
-	*put = rc == 0;
-	return rc;
-}
-
-bool lmdb_hot_any(MDB_txn *txn)
-{
-	MDB_stat s;
-
-	return mdb_stat(txn, LMDB_MAIN_TABLE, &s) == 0 && s.ms_entries > LMDB_TABLES;
+	return rc == 0 ? hot_add(hot, txn, number, value) : rc;
 }
 
 int lmdb_hot_value(MDB_txn *txn, uint64_t number, MDB_val *value)

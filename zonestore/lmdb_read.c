@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "zonestore/lmdb_hot_p.h"
 #include "zonestore/lmdb_walk_p.h"
 
 #define TOUCHED_MAX_BYTES (16U << 20) /* of the map, before it is let go of */
@@ -21,7 +20,7 @@ struct lmdb_reader {
 	MDB_txn *txn;
 	MDB_cursor *nodes;
 	MDB_cursor *zones;
-	bool hot; /* some zones' records are not in their table */
+	const struct lmdb_zones *records; /* of zones */
 	uintptr_t page_bytes;
 	uintptr_t lowest; /* touched of the map since it was let go of; equal: nothing */
 	uintptr_t highest;
@@ -102,11 +101,9 @@ static enum err read_zone(struct journal_reader *r, uint64_t number, struct byte
 	MDB_val value;
 
 	TRY(number_get(o, o->zones, number, out));
-	if (o->hot) {
-		value = (MDB_val){ out->len, (void *)(uintptr_t)out->at };
-		TRY(err_of(lmdb_hot_value(o->txn, number, &value)));
-		*out = value_touched(o, value);
-	}
+	value = (MDB_val){ out->len, (void *)(uintptr_t)out->at };
+	TRY(err_of(lmdb_zones_value(o->records, o->txn, number, &value)));
+	*out = value_touched(o, value);
 	return ERR_OK;
 }
 
@@ -136,9 +133,7 @@ static enum err read_zones(struct journal_reader *r, struct journal_range range,
 		if (number > range.last) {
 			return ERR_OK;
 		}
-		if (o->hot) {
-			TRY(err_of(lmdb_hot_value(o->txn, number, &value)));
-		}
+		TRY(err_of(lmdb_zones_value(o->records, o->txn, number, &value)));
 		TRY(visit(self, number, value_touched(o, value)));
 		if (number == UINT64_MAX) {
 			return ERR_OK;
@@ -192,7 +187,8 @@ static const struct journal_reader_ops reader_ops = {
 	.free = read_free,
 };
 
-int lmdb_read_new(MDB_env *env, MDB_dbi nodes, MDB_dbi zones, struct journal_reader **out)
+int lmdb_read_new(MDB_env *env, MDB_dbi nodes, const struct lmdb_zones *zones,
+                  struct journal_reader **out)
 {
 	struct lmdb_reader *o = mem_zero(1, sizeof(*o));
 	int rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &o->txn);
@@ -202,13 +198,13 @@ int lmdb_read_new(MDB_env *env, MDB_dbi nodes, MDB_dbi zones, struct journal_rea
 		return rc;
 	}
 	o->reader.ops = &reader_ops;
+	o->records = zones;
 	o->page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
 	if ((rc = mdb_cursor_open(o->txn, nodes, &o->nodes)) != 0 ||
-	    (rc = mdb_cursor_open(o->txn, zones, &o->zones)) != 0) {
+	    (rc = mdb_cursor_open(o->txn, zones->dbi, &o->zones)) != 0) {
 		read_free(&o->reader);
 		return rc;
 	}
-	o->hot = lmdb_hot_any(o->txn);
 	*out = &o->reader;
 	return 0;
 }

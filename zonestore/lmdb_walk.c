@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "zonestore/lmdb_hot_p.h"
+#include "zonestore/lmdb_zones_p.h"
 
 #define META_PAGES 2
 
@@ -150,11 +150,11 @@ static int meta_walk(MDB_txn *txn, MDB_dbi dbi)
 
 int walk_tables(MDB_env *env)
 {
-	static const char *const names[LMDB_TABLES] = { "nodes", "zones", "meta" };
-	struct lmdb_hot hot;
+	static const char *const names[LMDB_TABLES] = { "nodes", "zones", "meta", LMDB_LOG_NAME };
+	struct lmdb_zones records = { 0 };
 	MDB_stat s = { 0 };
 	MDB_txn *txn;
-	MDB_dbi dbi;
+	MDB_dbi dbi = 0; /* in the end, the log */
 	MDB_dbi zones = 0;
 	int rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
 
@@ -172,7 +172,8 @@ int walk_tables(MDB_env *env)
 		}
 	}
 	if (rc == 0 && s.ms_entries != 0) {
-		rc = lmdb_hot_load(txn, zones, &hot);
+		rc = lmdb_zones_load(&records, txn, zones, dbi);
+		lmdb_zones_fini(&records);
 	}
 	mdb_txn_abort(txn);
 	return rc;

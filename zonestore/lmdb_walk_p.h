@@ -11,7 +11,7 @@
 
 #define LMDB_FREE_TABLE 0 /* LMDB's own */
 #define LMDB_MAIN_TABLE 1
-#define LMDB_TABLES     3 /* nodes, zones, meta */
+#define LMDB_TABLES     4 /* nodes, zones, meta, and the log */
 
 /* What a walk through a table of numbers must meet: so many, each above the last. */
 struct walk {

@@ -19,7 +19,7 @@ static uint64_t max_ns(uint64_t a, uint64_t b)
 
 /* As many updates share a transaction as the third power of their rate: twice as many updates need
  * fewer transactions, and only as many as were saved wait longer. */
-static uint64_t pace_ns(const struct pace *p)
+uint64_t pace_interval_ns(const struct pace *p)
 {
 	double ns = p->rate * p->rate / (ALONE_RATE * ALONE_RATE * ALONE_RATE) * 1e9;
 
@@ -28,7 +28,7 @@ static uint64_t pace_ns(const struct pace *p)
 
 void pace_begin(struct pace *p, uint64_t now_ns)
 {
-	uint64_t pace = pace_ns(p);
+	uint64_t pace = pace_interval_ns(p);
 	uint64_t earliest = now_ns >= pace ? now_ns - pace : 0;
 
 	/* The transactions of a large zone follow each other; they are not paid for later. */

@@ -24,6 +24,9 @@ struct pace {
 	double rate; /* updates a second, of late */
 };
 
+/* For how long updates are collected at the rate of late. */
+uint64_t pace_interval_ns(const struct pace *p);
+
 /* A transaction begins. Transactions may come in pairs, but not faster in the long run: an update
  * after a pause goes at once. */
 void pace_begin(struct pace *p, uint64_t now_ns);

@@ -190,12 +190,15 @@ void store_queue_wake(struct store *st, uint64_t due_ns)
 	}
 }
 
-/* Notes and removals wait a little for company. queue.lock is held. */
-static void queue_aside(struct store *st)
+/* Notes and removals wait a little for company, mostly. queue.lock is held. */
+static void queue_aside(struct store *st, uint64_t wait_ns)
 {
-	if (st->queue.aside_since_ns == 0) {
-		st->queue.aside_since_ns = env_mono_ns(st->o.env) + 1; /* never 0 */
-		store_queue_wake(st, st->queue.aside_since_ns + STORE_ASIDE_NS);
+	struct store_queue *q = &st->queue;
+	uint64_t at = env_mono_ns(st->o.env) + wait_ns + 1; /* never 0 */
+
+	if (q->aside_at_ns == 0 || q->aside_at_ns > at) {
+		q->aside_at_ns = at;
+		store_queue_wake(st, at);
 	}
 }
 
@@ -206,7 +209,7 @@ void store_removal_push(struct store *st, struct zone *zone)
 	r->zone = zone;
 	r->next = st->queue.removals;
 	st->queue.removals = r;
-	queue_aside(st);
+	queue_aside(st, STORE_ASIDE_NS);
 }
 
 void store_remove(struct store *st, struct zone *zone)
@@ -386,11 +389,14 @@ void store_note_push(struct store *st, struct zone *zone)
 {
 	if ((zone->marks & (MARK_COMMITTING | MARK_WRITING)) != 0) {
 		zone->marks |= MARK_AGAIN;
-	} else if ((zone->marks & (MARK_NOTED | MARK_REMOVED)) == 0) {
+		return;
+	}
+	zone->marks &= (uint8_t)~MARK_STANDS;
+	if ((zone->marks & (MARK_NOTED | MARK_REMOVED)) == 0) {
 		zone->marks |= MARK_NOTED;
 		zone->note_next = heap_place(st->queue.notes);
 		st->queue.notes = zone;
-		queue_aside(st);
+		queue_aside(st, STORE_ASIDE_NS);
 	}
 }
 
@@ -409,8 +415,9 @@ void store_note_soon(struct store *st, struct zone *zone, const struct zone_time
 	assert((zone->marks & MARK_REMOVED) == 0);
 	zone_timers_set(zone, timers);
 	store_note_push(st, zone);
-	st->queue.notes_soon = true;
-	store_queue_wake(st, st->queue.commit_at_ns);
+	if (st->queue.notes != NULL) {
+		queue_aside(st, 0);
+	}
 	pthread_mutex_unlock(&st->queue.lock);
 }
 

@@ -47,8 +47,7 @@ struct store_queue {
 	bool stop;
 	uint64_t sleeps_until_ns; /* the disk thread waits for `wake`; 0: it does not */
 	uint64_t commit_at_ns;    /* when versions have their next transaction, if there are any */
-	uint64_t aside_since_ns;  /* when the oldest note or removal came; 0: none */
-	bool notes_soon;          /* one of the notes does not wait */
+	uint64_t aside_at_ns;     /* when notes and removals are taken; 0: there are none */
 	bool drops_ready;         /* there are nodes to be removed */
 };
 

@@ -20,6 +20,7 @@ struct versions;
 #define MARK_AGAIN      4U /* noted while committing or writing: to be noted after it */
 #define MARK_REMOVED    8U
 #define MARK_WRITING    16U /* the note has been read: a new one comes after it */
+#define MARK_STANDS     32U /* what was noted stands in the record that a commit wrote */
 
 /* Of the last attempt that failed; zones that are well have none. */
 struct zone_failure {

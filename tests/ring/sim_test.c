@@ -373,6 +373,19 @@ static void on_keep(struct io_op *op, struct io_done done)
 	(void)done; /* does not return the lease */
 }
 
+TEST(sim, sockets_are_counted_until_their_last_completion)
+{
+	struct flow *f = flow_new(SEED, NULL);
+	struct sim *sim = f->t.sim;
+
+	sim_run_until_idle(sim);
+	cr_expect(eq(sz, sim_sockets(f->t.a), 1));
+	io_close(f->t.a, f->near);
+	sim_run_until_idle(sim);
+	cr_expect(eq(sz, sim_sockets(f->t.a), 0));
+	flow_free(f);
+}
+
 Test(sim, a_kept_lease_is_caught, .signal = SIGABRT)
 {
 	struct flow *f = flow_new(SEED, NULL);

@@ -4,8 +4,8 @@
  *
  * Its zone at serial n has an apex NS and `size` addresses named h<n> to h<n + size - 1>, so that
  * every serial's content is known, and one step deletes the first name and adds one at the end.
- * From serial `small_from` to `small_to` it has `small_size` addresses only. It
- * answers SOA, AXFR and IXFR, over its whole history, signed where the request was. Faults are
+ * From serial `small_from` to `small_to` it has `small_size` addresses only. Other zones come from
+ * a `struct script_content`. It answers SOA, AXFR and IXFR, over its whole history, signed where the request was. Faults are
  * asked for by kind of request and so many times.
  *
  * Ownership: init/fini. */
@@ -58,7 +58,27 @@ enum script_kind {
 	SCRIPT_ALL = 7,
 };
 
+struct script;
+
+/* What content is put into; begin each step of the differences with its deletions. */
+struct script_sink {
+	void (*put)(struct script_sink *sink, const struct rr *rr);
+	void (*step)(struct script_sink *sink, bool adding, uint32_t serial);
+};
+
+/* Content in place of that of the one zone above. */
+struct script_content {
+	/* Sets apex, serial and timers of the script for a zone; false: it is refused. */
+	bool (*choose)(struct script *s, struct name apex);
+	/* All records but the SOA and the NS of the apex. */
+	void (*records)(const struct script *s, struct script_sink *sink);
+	/* Whether differences from that serial are to be had; if not, the whole zone is sent. */
+	bool (*knows)(const struct script *s, uint32_t have);
+	void (*changes)(const struct script *s, uint32_t have, struct script_sink *sink);
+};
+
 struct script {
+	const struct script_content *content; /* NULL: the zone above */
 	struct name_buf apex;
 	bool any_apex; /* answers for whatever zone it is asked */
 	uint32_t serial;

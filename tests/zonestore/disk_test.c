@@ -141,6 +141,73 @@ TEST(disk, notes_a_zone_once_however_often_it_was_noted)
 	memory_disk_free(disk);
 }
 
+static uint64_t notes_written(struct farm *f)
+{
+	struct store_stats stats;
+
+	store_stats(f->st, &stats);
+	return stats.disk.notes;
+}
+
+/* A NOTIFY is noted, and mostly the version that it announced is there long before the note's time. */
+TEST(disk, a_note_that_a_version_overtook_is_not_written)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct zone_timers t = farm_timers(1);
+	struct memory_record r;
+	struct zone_value v;
+	struct farm_commit c;
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), 1);
+	cr_assert(eq(int, farm_publish(&f, 0, 1, 3), ERR_OK));
+	t.notified = true;
+	store_note(f.st, farm_zone(&f, 0), &t);
+	cr_assert(eq(int, farm_commit(&f, &c, 0, 2, 3), ERR_OK));
+	cr_expect(disk_step(f.st, false), "not the note's time");
+	farm_turn(&f);
+	cr_expect(eq(int, c.err, ERR_OK));
+	farm_settle(&f);
+	cr_expect(eq(u64, notes_written(&f), 0));
+	cr_assert(memory_disk_zone(disk, 0, &r));
+	cr_assert(eq(int, zone_value_read(r.key, bytes_of(r.at, r.len), &v), ERR_OK));
+	cr_expect(not(v.timers.notified));
+	/* One that comes later is, also if the one before still waits for its time. */
+	store_note(f.st, farm_zone(&f, 0), &t);
+	cr_assert(eq(int, farm_commit(&f, &c, 0, 3, 3), ERR_OK));
+	cr_expect(disk_step(f.st, false));
+	farm_turn(&f);
+	store_note(f.st, farm_zone(&f, 0), &t);
+	farm_settle(&f);
+	cr_expect(eq(u64, notes_written(&f), 1));
+	cr_assert(memory_disk_zone(disk, 0, &r));
+	cr_assert(eq(int, zone_value_read(r.key, bytes_of(r.at, r.len), &v), ERR_OK));
+	cr_expect(v.timers.notified);
+	farm_fini(&f);
+	memory_disk_free(disk);
+}
+
+TEST(disk, a_note_waits_for_company_unless_it_is_said_not_to)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct zone_timers t = farm_timers(1);
+	struct farm f;
+
+	farm_start(&f, journal_memory_new(disk), 2);
+	store_note(f.st, farm_zone(&f, 0), &t);
+	cr_expect(gt(u64, f.st->queue.aside_at_ns, f.env.now_ns + NS_PER_S));
+	store_note_soon(f.st, farm_zone(&f, 1), &t);
+	cr_expect(le(u64, f.st->queue.aside_at_ns, f.env.now_ns + 1));
+	farm_settle(&f);
+	cr_expect(eq(u64, notes_written(&f), 2), "both");
+	cr_expect(eq(u64, f.st->queue.aside_at_ns, 0));
+	store_note(f.st, farm_zone(&f, 0), &t);
+	store_note_soon(f.st, farm_zone(&f, 0), &t);
+	cr_expect(le(u64, f.st->queue.aside_at_ns, f.env.now_ns + 1), "noted before");
+	farm_fini(&f);
+	memory_disk_free(disk);
+}
+
 /* The serial that the journal would bring back. */
 static uint32_t durable_serial(struct memory_disk *disk, unsigned index)
 {

@@ -17,7 +17,9 @@
 
 static struct journal *lmdb_open(const struct folder *folder, uint64_t max)
 {
-	struct journal_lmdb_options o = { .path = folder->path, .size_max_bytes = max };
+	struct journal_lmdb_options o = { .path = folder->path,
+		                          .size_max_bytes = max,
+		                          .log_most = 200 };
 	struct journal *j = NULL;
 	char why[256] = "";
 

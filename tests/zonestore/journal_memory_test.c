@@ -110,3 +110,28 @@ TEST(journal_memory, loses_an_open_transaction_when_it_is_thrown_away)
 	cr_expect(not(memory_disk_node(disk, 0, &r)));
 	memory_disk_free(disk);
 }
+
+TEST(journal_memory, a_copy_has_what_is_durable_and_goes_its_own_way)
+{
+	struct memory_disk *disk = memory_disk_new();
+	struct journal *j = journal_memory_new(disk);
+	struct memory_disk *copy;
+	struct journal *other;
+	struct memory_record r;
+
+	cr_expect(eq(int, put_two(j, 1), ERR_OK));
+	cr_assert(eq(int, j->ops->begin(j), ERR_OK));
+	cr_assert(eq(int, j->ops->put_node(j, 2, bytes_str("not yet")), ERR_OK));
+	memory_disk_fail(disk, 1, ERR_DISK_FULL);
+	copy = memory_disk_copy(disk);
+	j->ops->free(j);
+	memory_disk_free(disk);
+	cr_assert(memory_disk_node(copy, 0, &r));
+	cr_expect(eq(u64, r.key, 1));
+	cr_expect(not(memory_disk_node(copy, 1, &r)));
+	other = journal_memory_new(copy);
+	cr_expect(eq(int, put_two(other, 3), ERR_OK));
+	cr_expect(memory_disk_node(copy, 1, &r));
+	other->ops->free(other);
+	memory_disk_free(copy);
+}

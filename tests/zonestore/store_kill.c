@@ -90,9 +90,9 @@ static enum err look_apart(void *self, const char *path)
 
 static void life_begin(struct life *l, const char *path)
 {
-	struct journal_lmdb_options journal_options = { .path = path,
-		                                        .check = look_apart,
-		                                        .env = env_system() };
+	struct journal_lmdb_options journal_options = {
+		.path = path, .log_most = 16, .check = look_apart, .env = env_system()
+	};
 	struct pool_options pool_options = { .env = env_system(), .parts = 4 };
 	struct store_options options = { .env = env_system(), .shard_count = 1, .post = post };
 	char why[256] = "";
