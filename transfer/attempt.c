@@ -461,7 +461,7 @@ static void pull(struct refresh *z)
 		.have = zone_have(refresh_zone(z)),
 		.kind = z->method == REFRESH_BY_IXFR ? SESSION_IXFR : SESSION_AXFR,
 		.force = (z->serves & (WANT_WHOLE | WANT_REFETCH | WANT_LOWER)) != 0 ||
-		         round_compares(z),
+		         (round_compares(z) && z->method == REFRESH_BY_AXFR),
 		.allow_no_ns = refresh_policy(z)->guard.no_ns == GUARD_HOLD,
 		.key = refresh_primary(z)->key,
 		.limits = &refresh_policy(z)->limits,
