@@ -284,6 +284,7 @@ static bool axfr_may_help(const struct refresh *z, enum err e)
 static void pull_failed(struct refresh *z, enum err e)
 {
 	struct session *s = &z->pull->session;
+	struct serial serial = session_serial(s);
 	struct addr primary = z->primary->addr;
 	bool again = axfr_may_help(z, e);
 	bool lower = false;
@@ -309,7 +310,9 @@ static void pull_failed(struct refresh *z, enum err e)
 		z->method = REFRESH_BY_AXFR;
 		refresh_enqueue(z);
 	} else if (lower) {
-		refresh_lower(z, e);
+		if (!round_heard(z, serial)) {
+			refresh_lower(z, e);
+		}
 	} else {
 		refresh_attempt_failed(z, e);
 	}
