@@ -114,6 +114,7 @@ static void policy_primaries(struct run *r, struct zone_policy *p)
 
 		p->primaries[i].addr = r->primaries[order[i]]->at;
 		p->primaries[i].key = key == NULL ? NULL : tsig_key_ref(key);
+		p->primaries[i].pace = r->paces[order[i]];
 		snprintf(p->primaries[i].name, sizeof(p->primaries[i].name), "p%u", order[i]);
 	}
 }
@@ -137,6 +138,8 @@ struct zone_policy *run_policy(struct run *r)
 		p->guard.records_max = 40 + run_dice(r, 100);
 	}
 	p->history.count = run_dice(r, 6);
+	p->newest = run_dice(r, 3) == 0;
+	p->compare_s = run_dice(r, 3) == 0 ? 20 + run_dice(r, 100) : 0;
 	if (run_dice(r, 3) == 0) {
 		p->notify_count = 1;
 		p->notify = mem_zero(1, sizeof(*p->notify));
@@ -194,6 +197,23 @@ void run_notify(struct run *r, unsigned primary, unsigned zone, const uint32_t *
 
 /* ---- beginning and end ---- */
 
+/* What the operator allows of a primary. */
+static struct policy_pace pace_of(struct run *r)
+{
+	struct policy_pace pace = { 0 };
+
+	if (run_dice(r, 4) == 0) {
+		pace.connections = 1 + run_dice(r, 3);
+	}
+	if (run_dice(r, 6) == 0) {
+		pace.transfers = 1 + run_dice(r, 10);
+	}
+	if (run_dice(r, 6) == 0) {
+		pace.queries_per_s = 5 + run_dice(r, 100);
+	}
+	return pace;
+}
+
 static void primaries_begin(struct run *r)
 {
 	char text[300];
@@ -207,8 +227,11 @@ static void primaries_begin(struct run *r)
 		p->on_notify = on_notify;
 		p->on_notify_self = r;
 		r->primaries[i] = p;
+		r->paces[i] = pace_of(r);
 		primary_peer_print(p, text, sizeof(text));
-		judge_note(&r->judge, "p%u: %s", i, text);
+		judge_note(&r->judge, "p%u: %s; allowed: %u connections, %u transfers, %u a second",
+		           i, text, r->paces[i].connections, r->paces[i].transfers,
+		           r->paces[i].queries_per_s);
 		for (unsigned z = 0; z < r->truth.zone_count; z++) {
 			primary_peer_hold(p, z, 0);
 		}
@@ -233,7 +256,6 @@ static void begin(struct run *r, const struct run_options *options)
 	node.key = r->key;
 	node.hooks = (struct secondary_hooks){ r, on_turn, on_publish, on_event, on_line };
 	node.level = options->verbose ? LEVEL_DEBUG : LEVEL_ERROR;
-	node.sessions_per_primary_max = options->sessions;
 	secondary_init(&r->node, &node);
 	for (unsigned z = 0; z < r->truth.zone_count; z++) {
 		run_zone_add(r, z);
@@ -330,24 +352,15 @@ static void result(const struct run *r, struct run_result *out)
 	}
 }
 
-void run_again(const struct run_options *options, char *out, size_t cap)
-{
-	char sessions[32] = "";
-
-	if (options->sessions != 0) {
-		snprintf(sessions, sizeof(sessions), " --sessions %u", options->sessions);
-	}
-	snprintf(out, cap, "%s%s%s", sessions, options->plant == PLANT_NONE ? "" : " --plant ",
-	         options->plant == PLANT_NONE ? "" : plant_print(options->plant));
-}
-
 void run_seed(const struct run_options *options, struct run_result *out)
 {
 	struct run *r = mem_zero(1, sizeof(*r));
-	char again[64];
+	char again[32] = "";
 
 	begin(r, options);
-	run_again(options, again, sizeof(again));
+	if (options->plant != PLANT_NONE) {
+		snprintf(again, sizeof(again), " --plant %s", plant_print(options->plant));
+	}
 	r->judge.again = again;
 	storm_run(r);
 	calm_run(r);

@@ -27,7 +27,6 @@ enum plant {
 struct run_options {
 	uint64_t seed;
 	enum plant plant;
-	unsigned sessions; /* transfers at once from a primary; 0: the engine's default */
 	bool verbose;
 };
 
@@ -61,6 +60,7 @@ struct run {
 	struct truth truth;
 	struct tsig_key *key;
 	struct primary_peer *primaries[PRIMARIES_MAX];
+	struct policy_pace paces[PRIMARIES_MAX];
 	unsigned primary_count;
 	struct secondary node;
 	struct judge judge;
@@ -76,9 +76,6 @@ struct run {
 void run_seed(const struct run_options *options, struct run_result *out);
 
 const char *plant_print(enum plant plant);
-
-/* Writes the options besides the seed that replay a run, each after a space. */
-void run_again(const struct run_options *options, char *out, size_t cap);
 
 /* ---- between run.c, storm.c and calm.c ---- */
 
