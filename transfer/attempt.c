@@ -285,8 +285,9 @@ static void pull_failed(struct refresh *z, enum err e)
 {
 	struct session *s = &z->pull->session;
 	struct addr primary = z->primary->addr;
+	struct serial serial = session_serial(s);
 	bool again = axfr_may_help(z, e);
-	bool lower = false;
+	bool lower = !again && e == ERR_SERIAL_OLD;
 
 	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0) {
 		primary_unreached(z->primary, e); /* those that wait for it need not find out too */
@@ -297,10 +298,7 @@ static void pull_failed(struct refresh *z, enum err e)
 	window_judged(&z->primary->windows[JOB_PULL], refuses(e), io_now_ns(refresh_engine(z)->io));
 	if (again) {
 		refresh_event_fallback(z, &primary, e);
-	} else if (e == ERR_SERIAL_OLD) {
-		lower = true;
-		e = attempt_note_lower(z, &primary, session_serial(s));
-	} else {
+	} else if (!lower) {
 		refresh_event_pull_failed(z, s, e);
 		transfer_count(&refresh_engine(z)->counts.transfers_failed, 1);
 	}
@@ -309,7 +307,7 @@ static void pull_failed(struct refresh *z, enum err e)
 		z->method = REFRESH_BY_AXFR;
 		refresh_enqueue(z);
 	} else if (lower) {
-		refresh_lower(z, e);
+		on_serial(z, &primary, serial); /* as if it had been asked for that alone */
 	} else {
 		refresh_attempt_failed(z, e);
 	}
