@@ -430,7 +430,9 @@ void refresh_confirmed(struct refresh *z)
 		z->wants &= (uint8_t) ~(WANT_NEWS | WANT_SERIAL);
 	}
 	delay_ms = refresh_timers_fresh(z, zone_have(refresh_zone(z)), &timers);
+	z->marks &= (uint8_t)~ZONE_AWAITS;
 	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves)) {
+		z->marks |= ZONE_AWAITS;
 		/* No primary has what was announced, yet: look again soon, but no one was wrong. */
 		uint32_t soon_s = schedule_backoff_s(&refresh_policy(z)->limits, 1);
 
@@ -708,8 +710,12 @@ void refresh_want(struct refresh *z, uint8_t wants)
 static void remember(struct refresh *z, const struct transfer_notice *n)
 {
 	const struct zone_policy *policy = refresh_policy(z);
+	bool awaits = (z->marks & ZONE_AWAITS) != 0 && !news_satisfied(z, WANT_SERIAL);
+	bool newer = n->has_serial && serial_newer(n->serial, z->notified);
 
-	if (!n->has_serial) {
+	if (awaits && !newer) {
+		z->wants |= WANT_SERIAL;
+	} else if (!n->has_serial) {
 		z->wants &= (uint8_t)~WANT_SERIAL;
 	} else if ((z->wants & WANT_NEWS) == 0 && (z->serves & WANT_SERIAL) != 0 &&
 	           serial_newer(z->notified, n->serial)) {
@@ -717,7 +723,7 @@ static void remember(struct refresh *z, const struct transfer_notice *n)
 	} else if ((z->wants & WANT_NEWS) == 0) {
 		z->wants |= WANT_SERIAL;
 		z->notified = n->serial;
-	} else if (serial_newer(n->serial, z->notified)) {
+	} else if (newer) {
 		z->notified = n->serial;
 	}
 	z->wants |= WANT_NEWS;
