@@ -125,7 +125,7 @@ struct zone_policy *run_policy(struct run *r)
 
 	policy_primaries(r, p);
 	p->limits.min_refresh_s = 5;
-	p->limits.min_retry_s = 2;
+	p->limits.min_retry_s = 3; /* what is announced early is there before the next look */
 	p->limits.max_retry_s = RUN_MAX_RETRY_S;
 	p->limits.min_expire_s = 60;
 	p->limits.idle_time_s = 4 + run_dice(r, 12);
@@ -191,6 +191,8 @@ void run_zone_add(struct run *r, unsigned zone)
 void run_notify(struct run *r, unsigned primary, unsigned zone, const uint32_t *serial)
 {
 	if (r->primaries[primary]->up) {
+		judge_note(&r->judge, "p%u tells of %s: serial %lld", primary,
+		           r->truth.zones[zone].text, serial == NULL ? -1LL : (long long)*serial);
 		primary_peer_notify(r->primaries[primary], zone, &r->node.at, serial);
 	}
 }
