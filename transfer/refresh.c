@@ -595,7 +595,7 @@ void refresh_committed(struct refresh *z, uint64_t delay_ms, bool was_failing)
 		store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	}
 	refresh_move(z, REFRESH_IDLE);
-	z->marks &= (uint8_t)~ZONE_DIFFERS; /* it was about the version before */
+	z->marks &= (uint8_t) ~(ZONE_DIFFERS | ZONE_AWAITS); /* of the version before */
 	delay_ms = round_elects(z) ? ROUND_AGAIN_MS : delay_ms;
 	round_end(z);
 	recovered(z, was_failing);
@@ -710,11 +710,11 @@ void refresh_want(struct refresh *z, uint8_t wants)
 static void remember(struct refresh *z, const struct transfer_notice *n)
 {
 	const struct zone_policy *policy = refresh_policy(z);
-	bool awaits = (z->marks & ZONE_AWAITS) != 0 && !news_satisfied(z, WANT_SERIAL);
 	bool newer = n->has_serial && serial_newer(n->serial, z->notified);
+	bool rests = z->state == REFRESH_IDLE || z->state == REFRESH_PARKED;
 
-	if (awaits && !newer) {
-		z->wants |= WANT_SERIAL;
+	if (rests && (z->marks & ZONE_AWAITS) != 0 && z->wants == 0 && !newer) {
+		z->wants |= WANT_SERIAL; /* of what is awaited */
 	} else if (!n->has_serial) {
 		z->wants &= (uint8_t)~WANT_SERIAL;
 	} else if ((z->wants & WANT_NEWS) == 0 && (z->serves & WANT_SERIAL) != 0 &&
