@@ -289,7 +289,8 @@ static void pull_failed(struct refresh *z, enum err e)
 	bool again = axfr_may_help(z, e);
 	bool lower = !again && e == ERR_SERIAL_OLD;
 
-	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0) {
+	if ((e == ERR_PEER_TIMEOUT || e == ERR_PEER_CLOSED) && z->pull->request.connected &&
+	    z->pull->request.heard_ns == 0) {
 		primary_unreached(z->primary, e); /* those that wait for it need not find out too */
 	}
 	if (e == ERR_PEER_TIMEOUT || e == ERR_LIMIT_IDLE) {

@@ -92,6 +92,7 @@ struct primary {
 	/* Health. */
 	enum primary_health health;
 	unsigned failures; /* to reach it, in a row */
+	unsigned mute;     /* requests in a row that it closed upon without a word */
 	enum err last_error;
 	uint64_t failed_ns; /* last time */
 	uint64_t down_until_ns;
@@ -182,7 +183,7 @@ static inline bool primary_deaf(const struct primary *p)
 void primary_connected(struct primary *p, uint64_t latency_ns);
 /* Octets came from it. */
 void primary_answered(struct primary *p);
-/* It could not be reached, or did not say a word. Faults of ours do not count. */
+/* It could not be reached, or did not say a word: faults of ours do not count, closing only in a row. */
 void primary_unreached(struct primary *p, enum err e);
 
 /* Has `l`, which is alone, wait until the primary, which is down (asserted), is up. */
