@@ -287,7 +287,7 @@ static void pull_failed(struct refresh *z, enum err e)
 	struct serial serial = session_serial(s);
 	struct addr primary = z->primary->addr;
 	bool again = axfr_may_help(z, e);
-	bool lower = false;
+	bool lower = !again && e == ERR_SERIAL_OLD;
 
 	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0) {
 		primary_unreached(z->primary, e); /* those that wait for it need not find out too */
@@ -298,10 +298,7 @@ static void pull_failed(struct refresh *z, enum err e)
 	window_judged(&z->primary->windows[JOB_PULL], refuses(e), io_now_ns(refresh_engine(z)->io));
 	if (again) {
 		refresh_event_fallback(z, &primary, e);
-	} else if (e == ERR_SERIAL_OLD) {
-		lower = true;
-		e = attempt_note_lower(z, &primary, session_serial(s));
-	} else {
+	} else if (!lower) {
 		refresh_event_pull_failed(z, s, e);
 		transfer_count(&refresh_engine(z)->counts.transfers_failed, 1);
 	}
@@ -310,9 +307,7 @@ static void pull_failed(struct refresh *z, enum err e)
 		z->method = REFRESH_BY_AXFR;
 		refresh_enqueue(z);
 	} else if (lower) {
-		if (!round_heard(z, serial)) {
-			refresh_lower(z, e);
-		}
+		on_serial(z, &primary, serial); /* as if it had been asked for that alone */
 	} else {
 		refresh_attempt_failed(z, e);
 	}

@@ -430,10 +430,12 @@ void refresh_confirmed(struct refresh *z)
 		z->wants &= (uint8_t) ~(WANT_NEWS | WANT_SERIAL);
 	}
 	delay_ms = refresh_timers_fresh(z, zone_have(refresh_zone(z)), &timers);
+	z->marks &= (uint8_t)~ZONE_AWAITS;
 	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves)) {
 		/* No primary has what was announced, yet: look again soon, but no one was wrong. */
 		uint32_t soon_s = schedule_backoff_s(&refresh_policy(z)->limits, 1);
 
+		z->marks |= ZONE_AWAITS;
 		if (delay_ms > (uint64_t)soon_s * 1000) {
 			delay_ms = schedule_delay_ms(refresh_engine(z)->io->env, soon_s);
 			/* Not a second too early: it would be asked in vain, and not so soon again. */
@@ -594,7 +596,7 @@ void refresh_committed(struct refresh *z, uint64_t delay_ms, bool was_failing)
 		store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	}
 	refresh_move(z, REFRESH_IDLE);
-	z->marks &= (uint8_t)~ZONE_DIFFERS; /* it was about the version before */
+	z->marks &= (uint8_t) ~(ZONE_DIFFERS | ZONE_AWAITS); /* of the version before */
 	delay_ms = round_elects(z) ? ROUND_AGAIN_MS : delay_ms;
 	round_end(z);
 	recovered(z, was_failing);
@@ -709,8 +711,12 @@ void refresh_want(struct refresh *z, uint8_t wants)
 static void remember(struct refresh *z, const struct transfer_notice *n)
 {
 	const struct zone_policy *policy = refresh_policy(z);
+	bool newer = n->has_serial && serial_newer(n->serial, z->notified);
+	bool rests = z->state == REFRESH_IDLE || z->state == REFRESH_PARKED;
 
-	if (!n->has_serial) {
+	if (rests && (z->marks & ZONE_AWAITS) != 0 && z->wants == 0 && !newer) {
+		z->wants |= WANT_SERIAL; /* of what is awaited */
+	} else if (!n->has_serial) {
 		z->wants &= (uint8_t)~WANT_SERIAL;
 	} else if ((z->wants & WANT_NEWS) == 0 && (z->serves & WANT_SERIAL) != 0 &&
 	           serial_newer(z->notified, n->serial)) {
@@ -718,7 +724,7 @@ static void remember(struct refresh *z, const struct transfer_notice *n)
 	} else if ((z->wants & WANT_NEWS) == 0) {
 		z->wants |= WANT_SERIAL;
 		z->notified = n->serial;
-	} else if (serial_newer(n->serial, z->notified)) {
+	} else if (newer) {
 		z->notified = n->serial;
 	}
 	z->wants |= WANT_NEWS;

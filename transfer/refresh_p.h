@@ -69,6 +69,7 @@ enum {
 	ROUND_HEARD = 4,    /* `last` has told its serial */
 	ROUND_COMPARES = 8, /* nothing is wanted; the content of `first` is compared with ours */
 	ZONE_DIFFERS = 16,  /* what was compared last was not the same */
+	ZONE_AWAITS = 32,   /* nobody had `notified` yet; it is looked for soon */
 };
 
 /* In place of a primary to follow. */

@@ -200,6 +200,7 @@ static void check_visible(struct judge *j, unsigned zone, const struct snapshot 
 		audit(j, zone, &now);
 	}
 	trace_mix(j, bytes_of(&now, sizeof(now)));
+	jz->late = jz->snap == NULL;
 	remember(j, zone, &now);
 	jz->was_expired = false;
 	j->visible++;
@@ -218,8 +219,9 @@ static bool check_running(struct judge *j, unsigned zone)
 		return z->life == ZONE_STOPPING;
 	}
 	timers = zone_timers(z->zone);
-	if (jz->snap != NULL && timers.expire_at_s != 0 &&
-	    now_s > timers.expire_at_s + EXPIRE_SLACK_S) {
+	if (timers.expire_at_s == 0 || now_s <= timers.expire_at_s || jz->snap == NULL) {
+		jz->late = false;
+	} else if (now_s > timers.expire_at_s + EXPIRE_SLACK_S && !jz->late) {
 		judge_fail(j, (int)zone, "is served %lld s after it expired",
 		           (long long)(now_s - timers.expire_at_s));
 	}

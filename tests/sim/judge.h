@@ -39,6 +39,7 @@ struct judge_zone {
 	/* As the last turn left it. */
 	bool expired;
 	bool pinned;
+	bool late; /* an operator had a version served, for the first time, that was due to expire */
 	bool acting;                 /* an operator's act was on its way when the node ended */
 	const struct snapshot *have; /* what the primary sent last, served or kept aside */
 	bool had;

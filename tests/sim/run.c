@@ -95,23 +95,6 @@ static void on_notify(void *self, int zone, uint32_t serial)
 
 /* ---- policies ---- */
 
-/* Some primaries are spared: fewer connections, transfers or questions than there may be. */
-static struct policy_pace pace(struct run *r)
-{
-	struct policy_pace p = { .transfers = r->sessions };
-
-	if (r->sessions == 0 && run_dice(r, 4) == 0) {
-		p.transfers = 1 + run_dice(r, 20);
-	}
-	if (run_dice(r, 4) == 0) {
-		p.connections = 1 + run_dice(r, 4);
-	}
-	if (run_dice(r, 6) == 0) {
-		p.queries_per_s = 20 + run_dice(r, 100);
-	}
-	return p;
-}
-
 static void policy_primaries(struct run *r, struct zone_policy *p)
 {
 	unsigned order[PRIMARIES_MAX];
@@ -131,7 +114,7 @@ static void policy_primaries(struct run *r, struct zone_policy *p)
 
 		p->primaries[i].addr = r->primaries[order[i]]->at;
 		p->primaries[i].key = key == NULL ? NULL : tsig_key_ref(key);
-		p->primaries[i].pace = pace(r);
+		p->primaries[i].pace = r->paces[order[i]];
 		snprintf(p->primaries[i].name, sizeof(p->primaries[i].name), "p%u", order[i]);
 	}
 }
@@ -142,7 +125,7 @@ struct zone_policy *run_policy(struct run *r)
 
 	policy_primaries(r, p);
 	p->limits.min_refresh_s = 5;
-	p->limits.min_retry_s = 2;
+	p->limits.min_retry_s = 3; /* what is announced early is there before the next look */
 	p->limits.max_retry_s = RUN_MAX_RETRY_S;
 	p->limits.min_expire_s = 60;
 	p->limits.idle_time_s = 4 + run_dice(r, 12);
@@ -154,9 +137,9 @@ struct zone_policy *run_policy(struct run *r)
 		p->guard.limit = GUARD_HOLD;
 		p->guard.records_max = 40 + run_dice(r, 100);
 	}
-	p->newest = run_dice(r, 4) == 0;
-	p->compare_s = run_dice(r, 3) == 0 ? 30 + run_dice(r, 600) : 0;
 	p->history.count = run_dice(r, 6);
+	p->newest = run_dice(r, 3) == 0;
+	p->compare_s = run_dice(r, 3) == 0 ? 20 + run_dice(r, 100) : 0;
 	if (run_dice(r, 3) == 0) {
 		p->notify_count = 1;
 		p->notify = mem_zero(1, sizeof(*p->notify));
@@ -208,11 +191,30 @@ void run_zone_add(struct run *r, unsigned zone)
 void run_notify(struct run *r, unsigned primary, unsigned zone, const uint32_t *serial)
 {
 	if (r->primaries[primary]->up) {
+		judge_note(&r->judge, "p%u tells of %s: serial %lld", primary,
+		           r->truth.zones[zone].text, serial == NULL ? -1LL : (long long)*serial);
 		primary_peer_notify(r->primaries[primary], zone, &r->node.at, serial);
 	}
 }
 
 /* ---- beginning and end ---- */
+
+/* What the operator allows of a primary. */
+static struct policy_pace pace_of(struct run *r)
+{
+	struct policy_pace pace = { 0 };
+
+	if (run_dice(r, 4) == 0) {
+		pace.connections = 1 + run_dice(r, 3);
+	}
+	if (run_dice(r, 6) == 0) {
+		pace.transfers = 1 + run_dice(r, 10);
+	}
+	if (run_dice(r, 6) == 0) {
+		pace.queries_per_s = 5 + run_dice(r, 100);
+	}
+	return pace;
+}
 
 static void primaries_begin(struct run *r)
 {
@@ -227,8 +229,11 @@ static void primaries_begin(struct run *r)
 		p->on_notify = on_notify;
 		p->on_notify_self = r;
 		r->primaries[i] = p;
+		r->paces[i] = pace_of(r);
 		primary_peer_print(p, text, sizeof(text));
-		judge_note(&r->judge, "p%u: %s", i, text);
+		judge_note(&r->judge, "p%u: %s; allowed: %u connections, %u transfers, %u a second",
+		           i, text, r->paces[i].connections, r->paces[i].transfers,
+		           r->paces[i].queries_per_s);
 		for (unsigned z = 0; z < r->truth.zone_count; z++) {
 			primary_peer_hold(p, z, 0);
 		}
@@ -244,7 +249,6 @@ static void begin(struct run *r, const struct run_options *options)
 	r->plant = options->plant;
 	r->sim = sim_new(seed);
 	truth_init(&r->truth, seed + 1, 10 + (unsigned)(seed * 7 % (TRUTH_ZONES_MAX - 9)));
-	r->sessions = options->sessions;
 	r->judge.sim = r->sim;
 	r->judge.truth = &r->truth;
 	r->judge.node = &r->node;
@@ -350,24 +354,15 @@ static void result(const struct run *r, struct run_result *out)
 	}
 }
 
-void run_again(const struct run_options *options, char *out, size_t cap)
-{
-	char sessions[32] = "";
-
-	if (options->sessions != 0) {
-		snprintf(sessions, sizeof(sessions), " --sessions %u", options->sessions);
-	}
-	snprintf(out, cap, "%s%s%s", sessions, options->plant == PLANT_NONE ? "" : " --plant ",
-	         options->plant == PLANT_NONE ? "" : plant_print(options->plant));
-}
-
 void run_seed(const struct run_options *options, struct run_result *out)
 {
 	struct run *r = mem_zero(1, sizeof(*r));
-	char again[64];
+	char again[32] = "";
 
 	begin(r, options);
-	run_again(options, again, sizeof(again));
+	if (options->plant != PLANT_NONE) {
+		snprintf(again, sizeof(again), " --plant %s", plant_print(options->plant));
+	}
 	r->judge.again = again;
 	storm_run(r);
 	calm_run(r);

@@ -27,7 +27,6 @@ enum plant {
 struct run_options {
 	uint64_t seed;
 	enum plant plant;
-	unsigned sessions; /* transfers at once from a primary; 0: the engine's default */
 	bool verbose;
 };
 
@@ -41,7 +40,6 @@ struct run_result {
 	uint64_t answers; /* of primaries */
 	uint64_t faults;  /* of these */
 	unsigned crashes;
-	bool one_absent; /* a primary is away: zones need not go back */
 	uint64_t calm_s; /* until all was in step */
 	double virtual_s;
 };
@@ -62,11 +60,11 @@ struct run {
 	struct truth truth;
 	struct tsig_key *key;
 	struct primary_peer *primaries[PRIMARIES_MAX];
+	struct policy_pace paces[PRIMARIES_MAX];
 	unsigned primary_count;
 	struct secondary node;
 	struct judge judge;
 	enum plant plant;
-	unsigned sessions; /* transfers at once from a primary; 0: by the seed */
 	struct storm storm;
 	int heads[TRUTH_ZONES_MAX]; /* the newest version of each zone */
 	uint64_t restart_ns;        /* when a node that is down begins again */
@@ -79,9 +77,6 @@ struct run {
 void run_seed(const struct run_options *options, struct run_result *out);
 
 const char *plant_print(enum plant plant);
-
-/* Writes the options besides the seed that replay a run, each after a space. */
-void run_again(const struct run_options *options, char *out, size_t cap);
 
 /* ---- between run.c, storm.c and calm.c ---- */
 

@@ -278,10 +278,7 @@ static void life_end(struct life *l, struct pool_stats *left)
 
 void secondary_start(struct secondary *s)
 {
-	struct transfer_options options = {
-		.io = s->io,
-		.events = &s->events,
-	};
+	struct transfer_options options = { .io = s->io, .events = &s->events };
 	struct life l;
 
 	assert(!s->up && !s->datagrams.waiting);
@@ -344,6 +341,7 @@ static void end(struct secondary *s, struct pool_stats *left)
 
 void secondary_stop(struct secondary *s, struct pool_stats *left)
 {
+	transfer_settle(s->transfer);
 	end(s, left);
 }
 

@@ -400,6 +400,30 @@ TEST(refresh, compares_serials_as_they_wrap)
 
 /* ---- NOTIFY ---- */
 
+/* What was announced and is not there yet is looked for soon, whatever others announce meanwhile. */
+TEST(refresh, an_older_notify_does_not_put_off_the_look_for_what_is_awaited)
+{
+	for (unsigned serial = 0; serial < 2; serial++) {
+		struct world w;
+
+		world_init(&w, 30 + serial, 1, false);
+		w.primaries[0]->script.serial = 3;
+		world_start(&w);
+		world_run_until(&w, 3, 1);
+		w.primaries[0]->script.serial = 5;
+		world_notify(&w, 0, true);
+		w.primaries[0]->script.serial = 3;
+		world_run_s(&w, 1);
+		w.primaries[0]->script.serial = 2;
+		world_notify(&w, 0, serial == 1);
+		w.primaries[0]->script.serial = 3;
+		world_run_s(&w, 1);
+		world_bump(&w, 5);
+		world_run_until(&w, 5, 12);
+		world_fini(&w);
+	}
+}
+
 TEST(refresh, a_notify_brings_the_news_at_once)
 {
 	for (unsigned hint = 0; hint < 2; hint++) {

@@ -318,6 +318,29 @@ TEST(rounds, elects_without_datagrams)
 	world_fini(&w);
 }
 
+/* Serials that are told over TCP count as well when they are lower than ours: the best is followed. */
+TEST(rounds, elects_among_lower_serials_without_datagrams)
+{
+	for (unsigned deaf = 0; deaf < 3; deaf++) {
+		struct world w;
+
+		world_init(&w, 46 + deaf, 2, true);
+		w.policy->newest = true;
+		w.policy->guard.follow_lower = true;
+		w.may_go_back = true;
+		w.primaries[0]->deaf_to_udp = deaf != 1;
+		w.primaries[1]->deaf_to_udp = deaf != 0;
+		world_bump(&w, 12);
+		world_start(&w);
+		world_run_until(&w, 12, 30);
+		w.primaries[0]->script.serial = 4;
+		w.primaries[1]->script.serial = 5;
+		world_run_s(&w, 2100);
+		cr_expect(eq(u32, world_serial(&w), 5), "deaf: %u", deaf);
+		world_fini(&w);
+	}
+}
+
 /* ---- comparing ---- */
 
 /* Two with the same serial, the second with more in it. */

@@ -110,6 +110,35 @@ TEST(transfer, a_dead_primary_is_not_asked_for_each_zone)
 	world_fini(&w);
 }
 
+/* Found by the simulator: it accepts, says nothing and closes, which each zone found out for itself. */
+TEST(transfer, a_primary_that_closes_without_a_word_is_not_asked_for_each_zone)
+{
+	struct zone *zones[ZONES];
+	struct world w;
+	unsigned before;
+
+	world_init(&w, 8, 2, false);
+	script_fail(&w.primaries[0]->script, SCRIPT_CLOSE, SCRIPT_ALL, UINT_MAX);
+	add_zones(&w, zones, ZONES);
+	world_run_s(&w, 2);
+	cr_expect(eq(uint, loaded(zones, ZONES), ZONES), "from the other one");
+	cr_expect(lt(uint, w.primaries[0]->connections, ZONES / 4));
+	before = w.primaries[0]->connections;
+	world_run_s(&w, 900);
+	cr_expect(lt(uint, w.primaries[0]->connections - before, 900 / 10));
+	script_fail(&w.primaries[0]->script, SCRIPT_FINE, SCRIPT_ALL, 0);
+	world_bump(&w, 2);
+	script_node_down(w.primaries[1]);
+	for (unsigned i = 0; i < ZONES; i++) {
+		transfer_zone_refresh(w.transfer, zones[i]);
+	}
+	world_run_s(&w, 30);
+	for (unsigned i = 0; i < ZONES; i++) {
+		cr_assert(eq(u32, snapshot_serial(zone_borrow(zones[i])).n, 2), "it is back");
+	}
+	world_fini(&w);
+}
+
 TEST(transfer, a_stalled_primary_holds_up_no_other)
 {
 	struct zone *zones[ZONES];
