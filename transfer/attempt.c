@@ -11,6 +11,7 @@
 
 #define COMMIT_AGAIN_MS  100 /* while the store's queue is full */
 #define COMMIT_TRIES_MAX 100
+#define ASK_MOVED_MAX    16384        /* zones moved to TCP at once; some milliseconds */
 #define VERIFY_OCTETS    (256 * 1024) /* of a zone in one turn; some 2 ms */
 
 struct refresh_query {
@@ -99,6 +100,26 @@ static void on_serial(struct refresh *z, const struct addr *primary, struct seri
 	}
 }
 
+/* Datagrams to the primary seem to get lost: those that wait to send theirs would wait for one time-out
+ * after the other. They go over TCP, as this one does. */
+static void ask_over_tcp(struct primary *p)
+{
+	unsigned left = ASK_MOVED_MAX;
+
+	for (enum lane lane = 0; lane < LANES; lane++) {
+		struct link *waiting = &p->waiting[JOB_ASK][lane];
+
+		for (; left > 0 && !link_alone(waiting); left--) {
+			struct refresh *z = container_of(waiting->next, struct refresh, link);
+
+			assert(z->primary == p && z->state == REFRESH_QUEUED && z->lane == lane);
+			primary_dequeue(p, JOB_ASK, &z->link);
+			z->method = refresh_over_tcp(z);
+			primary_enqueue(p, JOB_PULL, lane, &z->link);
+		}
+	}
+}
+
 /* What an answer over UDP, or none, says about the primary. */
 static void note_answer(const struct refresh *z, const struct soa_answer *answer)
 {
@@ -108,6 +129,9 @@ static void note_answer(const struct refresh *z, const struct soa_answer *answer
 
 	if (answer->verdict == SOA_SILENT) {
 		window_lost(w, now);
+		if (refresh_datagrams_lost(p)) {
+			ask_over_tcp(p);
+		}
 		return;
 	}
 	primary_answered(p);
@@ -128,7 +152,7 @@ static void on_soa(struct soa_query *query, struct soa_answer answer)
 	case SOA_TRUNCATED:
 	case SOA_SILENT:
 		/* IXFR over TCP answers the question as well. */
-		z->method = zone_have(refresh_zone(z)) == NULL ? REFRESH_BY_AXFR : REFRESH_BY_IXFR;
+		z->method = refresh_over_tcp(z);
 		refresh_enqueue(z);
 		break;
 	case SOA_FAILED:
@@ -281,7 +305,8 @@ static void pull_failed(struct refresh *z, enum err e)
 	struct session *s = &z->pull->session;
 	struct addr primary = z->primary->addr;
 	bool again = axfr_may_help(z, e);
-	bool lower = false;
+	bool lower = !again && e == ERR_SERIAL_OLD;
+	struct serial serial = session_serial(s);
 
 	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0) {
 		primary_unreached(z->primary, e); /* those that wait for it need not find out too */
@@ -292,10 +317,9 @@ static void pull_failed(struct refresh *z, enum err e)
 	window_judged(&z->primary->windows[JOB_PULL], refuses(e), io_now_ns(refresh_engine(z)->io));
 	if (again) {
 		refresh_event_fallback(z, &primary, e);
-	} else if (e == ERR_SERIAL_OLD) {
-		lower = true;
-		e = attempt_note_lower(z, &primary, session_serial(s));
-	} else {
+	} else if (lower && !round_elects(z) && !round_compares(z)) {
+		e = attempt_note_lower(z, &primary, serial);
+	} else if (!lower) {
 		refresh_event_pull_failed(z, s, e);
 		transfer_count(&refresh_engine(z)->counts.transfers_failed, 1);
 	}
@@ -303,10 +327,10 @@ static void pull_failed(struct refresh *z, enum err e)
 	if (again) {
 		z->method = REFRESH_BY_AXFR;
 		refresh_enqueue(z);
-	} else if (lower) {
-		refresh_lower(z, e);
-	} else {
+	} else if (!lower) {
 		refresh_attempt_failed(z, e);
+	} else if (!round_heard(z, serial)) {
+		refresh_lower(z, e);
 	}
 }
 

@@ -11,7 +11,7 @@
 #include "transfer/schedule_p.h"
 
 #define WANTED_AGAIN_MS 1000
-#define ASK_FEW         4 /* questions over UDP to one primary at once */
+#define ASK_AGAIN       16 /* one of so many tries them again where they got no answers */
 
 #define MAY(state) (1U << (state))
 
@@ -82,6 +82,15 @@ static bool schedule_of(const struct refresh *z, const struct snapshot *snap, st
 	}
 	schedule_init(out, &soa, &refresh_policy(z)->limits);
 	return snap != NULL;
+}
+
+bool refresh_failed_long(const struct refresh *z)
+{
+	struct zone_timers timers = zone_timers(refresh_zone(z));
+	struct schedule s;
+
+	return timers.failing_since_s != 0 && schedule_of(z, zone_have(refresh_zone(z)), &s) &&
+	       wall_s(z) - timers.failing_since_s >= (int64_t)ROUND_PATIENCE * s.retry_s;
 }
 
 /* ---- waiting ---- */
@@ -170,27 +179,36 @@ void refresh_wait_on(struct refresh *z)
 
 /* A question over UDP is for a primary that is asked now and then. One with connections, or with many
  * zones that wait for it, is asked for IXFR at once if it tells by its SOA alone that there is no news:
- * one request then says both whether and what. A primary that is down is tried over TCP, since it must
- * bear that in the end. */
-static bool better_by_ixfr(const struct primary *p)
+ * one request then says both whether and what; unless it is the serial alone that is wanted. A primary
+ * that is down is tried over TCP, since it must bear that in the end; as is one whose datagrams seem to
+ * get lost, since with few under way each that waits for its time-out holds up all others. */
+static bool better_by_ixfr(const struct refresh *z)
 {
+	const struct primary *p = z->primary;
 	bool much = p->conn_count > 0 || p->slots[JOB_ASK].running >= ASK_FEW;
+	bool lossy = refresh_datagrams_lost(p) &&
+	             env_random_below(refresh_engine(z)->io->env, ASK_AGAIN) != 0;
+	bool news = !round_elects(z) && !round_compares(z);
 
-	return primary_down(p) || (p->tells_by_ixfr && p->ability == ABILITY_PIPELINE && much);
+	return primary_down(p) || lossy ||
+	       (news && much && p->tells_by_ixfr && p->ability == ABILITY_PIPELINE);
 }
 
 void refresh_enqueue(struct refresh *z)
 {
 	assert(z->primary == NULL);
 	z->primary = primary_get(&refresh_engine(z)->primaries, refresh_primary(z));
-	if (z->method == REFRESH_BY_SOA && !round_elects(z) && !round_compares(z) &&
-	    better_by_ixfr(z->primary)) {
-		z->method = REFRESH_BY_IXFR;
+	if (z->method == REFRESH_BY_SOA && better_by_ixfr(z)) {
+		z->method = refresh_over_tcp(z);
 	}
 	refresh_move(z, REFRESH_QUEUED);
 	link_init(&z->link);
 	primary_enqueue(z->primary, refresh_job(z), z->lane, &z->link);
-	wait_for(z, DUE_NEVER);
+	if (round_compares(z)) {
+		refresh_wait_on(z); /* a refresh that comes due ends it */
+	} else {
+		wait_for(z, DUE_NEVER);
+	}
 }
 
 static void dequeue(struct refresh *z)
@@ -408,6 +426,7 @@ void refresh_confirmed(struct refresh *z)
 	struct zone_timers timers = zone_timers(refresh_zone(z));
 	bool was_failing = timers.failing_since_s != 0;
 	int64_t elapsed_s = wall_s(z) - timers.refreshed_at_s;
+	bool was_due = z->serves == 0; /* nobody waits for what it would find */
 	uint64_t delay_ms;
 
 	if ((z->wants & WANT_NEWS) != 0 && (z->wants & WANT_SERIAL) != 0 &&
@@ -427,7 +446,7 @@ void refresh_confirmed(struct refresh *z)
 	store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	store_prune(refresh_engine(z)->options.store, refresh_zone(z), &refresh_policy(z)->history);
 	recovered(z, was_failing);
-	if (!round_compare(z, elapsed_s > 0 ? (uint64_t)elapsed_s : 0)) {
+	if (!was_due || elapsed_s <= 0 || !round_compare(z, (uint64_t)elapsed_s)) {
 		go_on(z, delay_ms);
 	}
 }

@@ -136,8 +136,9 @@ bool round_elected(struct refresh *z)
 
 bool round_may_follow(const struct refresh *z, unsigned index)
 {
-	if (zone_expired(refresh_zone(z)) || z->last >= primary_count(z)) {
-		return true; /* nothing is served, or nobody is stuck to */
+	if (zone_expired(refresh_zone(z)) || z->last >= primary_count(z) ||
+	    refresh_failed_long(z)) {
+		return true; /* nothing is served, nobody is stuck to, or that one does not come back */
 	}
 	return index == z->last || (round_elects(z) && (z->marks & ROUND_HEARD) != 0);
 }
@@ -189,8 +190,7 @@ bool round_compare(struct refresh *z, uint64_t elapsed)
 	z->tried = 0;
 	z->lane = LANE_FIRST;
 	z->method = REFRESH_BY_SOA;
-	refresh_enqueue(z);
-	refresh_wait_on(z); /* a refresh that comes due ends it */
+	refresh_enqueue(z); /* a refresh that comes due ends it */
 	return true;
 }
 
@@ -255,6 +255,5 @@ bool round_heard(struct refresh *z, struct serial serial)
 	}
 	z->method = REFRESH_BY_AXFR;
 	refresh_enqueue(z);
-	refresh_wait_on(z);
 	return true;
 }

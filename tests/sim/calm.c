@@ -9,16 +9,17 @@
 
 #include "tests/sim/run.h"
 
-#define STEP_MS      200 /* between looks at what is in step */
-#define PROBE_S      60  /* within which a primary that is back is noticed */
-#define CONNECT_S    10
-#define NEWS_S       30 /* within which an announced change is served, all being well */
-#define NEWS_ROUNDS  4
-#define EARLY_MAX_MS 900  /* a NOTIFY may come so long before the change */
-#define TWICE_MAX_MS 30   /* between two changes */
-#define HUNG_MS      3000 /* shorter than any wait for an answer */
-#define STEADY_S     80
-#define ALL_ZONES    UINT64_MAX
+#define STEP_MS       200 /* between looks at what is in step */
+#define PROBE_S       60  /* within which a primary that is back is noticed */
+#define CONNECT_S     10
+#define FOLLOW_ROUNDS 3  /* that fail before another one than the last is followed */
+#define NEWS_S        30 /* within which an announced change is served, all being well */
+#define NEWS_ROUNDS   4
+#define EARLY_MAX_MS  900  /* a NOTIFY may come so long before the change */
+#define TWICE_MAX_MS  30   /* between two changes */
+#define HUNG_MS       3000 /* shorter than any wait for an answer */
+#define STEADY_S      80
+#define ALL_ZONES     UINT64_MAX
 
 static_assert(TRUTH_ZONES_MAX <= 64, "a set of zones is a number");
 
@@ -35,13 +36,16 @@ static uint64_t bit(unsigned zone)
 /* ---- in step ---- */
 
 /* Within which a zone is in step once all is well: what runs ends in vain at each primary, the zone
- * waits for its refresh or retry, and fails once more. */
+ * waits for its refresh or retry, and fails once more. Where a lower serial is to be followed, and the
+ * primary that was in step last is the one that stays away, it fails some times more before. */
 static uint64_t deadline_s(const struct run *r, unsigned zone)
 {
 	const struct zone_policy *p = r->node.zones[zone].policy;
 
-	return r->truth.zones[zone].refresh_s + 2 * RUN_MAX_RETRY_S + PROBE_S +
-	       2 * RUN_POLICY_PRIMARIES_MAX * (p->limits.idle_time_s + CONNECT_S);
+	uint64_t rounds = 2 + (p->guard.follow_lower && p->primary_count > 1 ? FOLLOW_ROUNDS : 0);
+
+	return r->truth.zones[zone].refresh_s + rounds * RUN_MAX_RETRY_S + PROBE_S +
+	       rounds * RUN_POLICY_PRIMARIES_MAX * (p->limits.idle_time_s + CONNECT_S);
 }
 
 static void fail_late(struct run *r, unsigned zone, uint64_t since_ns, const char *what)
