@@ -62,6 +62,7 @@ struct daemon;
 struct notice_mail;
 struct notify_limit;
 struct server;
+struct xfr_share;
 
 struct shard {
 	struct daemon *d;
@@ -71,6 +72,7 @@ struct shard {
 	bool started;
 	struct io *io;
 	struct server *server;
+	struct xfr_share *share; /* of transfers out */
 	struct transfer *transfer;
 	struct answer_scratch *scratch;
 	struct shard_counts counts;

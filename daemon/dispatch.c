@@ -325,6 +325,7 @@ static enum dispatch handle_transfer(struct shard *s, struct reading *rd, struct
 		                            .flags = rd->rq.header.flags,
 		                            .edns = rd->rq.edns,
 		                            .udp = rd->in->udp,
+		                            .share = s->share,
 		                            .tsig = &rd->tsig };
 	if (rd->question.type == TYPE_IXFR) {
 		if (xfr_out_read_serial(rd->after_question, &rd->rq.header, &request.serial) !=

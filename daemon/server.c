@@ -6,6 +6,10 @@
  * sent as one; while it is full, or while a transfer out fills it message by message, what arrives is
  * held unread. A client that goes on asking without reading is cut off at CONN_HELD_MAX.
  *
+ * Transfers share a shard's turns: each gives so many octets to them, in the order in which clients
+ * took what they had been sent, and others come in between. A client that is slow has one message
+ * made for it at a time, one that is fast as many as SEND_MESSAGES_MAX.
+ *
  *	READING <----> FULL (input is held)
  *	   \____________\____> CLOSING (nothing starts; freed when no operation waits) */
 #include "daemon/dispatch_p.h"
@@ -18,12 +22,21 @@
 #include "ring/stream.h"
 #include "transfer/xfr_out.h"
 
-#define CONNS_MAX       1024          /* connections a shard */
+#define CONNS_MAX       16384         /* connections a shard: for one more, an idle one goes */
 #define CONN_OUT_BYTES  (64U * 1024)  /* answers gathered before the input waits */
+#define CONN_KEPT_BYTES 8192U         /* of its buffer, by one that waits for questions */
 #define CONN_HELD_MAX   (128U * 1024) /* input held for a client that does not read */
 #define CONN_IDLE_S     15            /* for one whole message to come, RFC 7766 §6.2.3 */
 #define CONN_STALL_S    60            /* for the client to take one buffer, whatever it sends */
 #define ACCEPT_AGAIN_MS 100           /* after accepting failed */
+
+#define TURN_BYTES          (256U * 1024) /* of transfers in a turn of the shard: 0.2 to 0.4 ms */
+#define TURN_MESSAGE_BYTES  1024U         /* what a message costs besides its octets */
+#define SEND_MESSAGES_FIRST 2U            /* of a transfer at once, to a new client */
+#define SEND_MESSAGES_MAX   8U
+#define SEND_PROVEN_BYTES   (512U * 1024) /* taken before a send is longer: buffers take less */
+#define SEND_FAST_MS        5             /* taken within that, the next send is twice as long */
+#define SEND_SLOW_MS        50            /* after that it is one message */
 
 struct listener {
 	struct server *server;
@@ -35,13 +48,26 @@ struct listener {
 	struct io_timer again; /* accepting failed (no descriptors left): try later */
 };
 
+struct conn_list {
+	struct conn *first;
+	struct conn *last;
+};
+
 struct server {
 	struct shard *shard;
 	struct listener *listeners;
 	size_t listener_count;
-	struct conn *conns; /* doubly linked */
+	struct conn_list busy;
+	struct conn_list idle; /* wait for a question; the last heard of first */
 	size_t conn_count;
 	struct parking parking;
+	/* Transfers that wait for a turn, first come first. */
+	struct conn *waiting;
+	struct conn **waiting_end;
+	struct conn *served;   /* it is its turn */
+	struct io_timer again; /* for the turns of those */
+	uint64_t turn_ns;      /* which turn it is */
+	size_t turn_left;      /* octets that transfers may have in it */
 };
 
 enum conn_state {
@@ -52,15 +78,17 @@ enum conn_state {
 
 struct conn {
 	struct server *server;
+	struct conn_list *list; /* that it is in */
 	struct conn *next;
-	struct conn **back;
+	struct conn *prev;
 	enum conn_state state;
 	struct io_socket socket;
 	struct addr peer;
 	struct io_op recv;
 	struct io_op send;
 	struct io_timer timer;
-	struct io_timer again; /* the transfer goes on in another turn */
+	struct conn *next_waiting;  /* for a turn */
+	struct conn **waiting_back; /* NULL: it does not */
 	struct stream stream;
 	bool ended;            /* the client sends no more */
 	bool heard;            /* something was asked since the timer was set */
@@ -68,7 +96,10 @@ struct conn {
 	struct xfr_out *xfr;   /* a transfer in the making */
 	struct parked *parked; /* a question that waits for its zone */
 	uint64_t xfr_started_ns;
-	uint8_t *held; /* input that waits for room, owned */
+	uint64_t sent_ns;       /* when the send under way began */
+	uint64_t sent_bytes;    /* on this connection */
+	unsigned send_messages; /* of a transfer, in the next send */
+	uint8_t *held;          /* input that waits for room, owned */
 	size_t held_len;
 	uint8_t *out; /* answers gathered */
 	size_t out_len;
@@ -80,22 +111,105 @@ struct conn {
 static void conn_pump(struct conn *c);
 static void conn_resume(struct parked *p);
 
+/* ---- lists of connections ---- */
+
+static void conn_unlink(struct conn *c)
+{
+	*(c->prev == NULL ? &c->list->first : &c->prev->next) = c->next;
+	*(c->next == NULL ? &c->list->last : &c->next->prev) = c->prev;
+}
+
+static void conn_link(struct conn *c, struct conn_list *list)
+{
+	c->list = list;
+	c->prev = NULL;
+	c->next = list->first;
+	*(c->next == NULL ? &list->last : &c->next->prev) = c;
+	list->first = c;
+}
+
+/* Puts it where it belongs by now. */
+static void conn_sort(struct conn *c)
+{
+	bool idle = c->state == CONN_READING && c->xfr == NULL && c->parked == NULL &&
+	            c->out_len == 0 && !c->send.waiting;
+	struct conn_list *list = idle ? &c->server->idle : &c->server->busy;
+
+	if (c->list != list || (idle && c->heard)) {
+		conn_unlink(c);
+		conn_link(c, list);
+	}
+}
+
 static void conn_free_if_idle(struct conn *c)
 {
 	if (c->recv.waiting || c->send.waiting) {
 		return;
 	}
 	assert(c->state == CONN_CLOSING);
-	*c->back = c->next;
-	if (c->next != NULL) {
-		c->next->back = c->back;
-	}
+	conn_unlink(c);
 	c->server->conn_count--;
 	stream_fini(&c->stream);
 	free(c->held);
 	free(c->out);
 	free(c->sending);
 	free(c);
+}
+
+/* ---- turns of transfers ---- */
+
+static void conn_leave_queue(struct conn *c)
+{
+	if (c->waiting_back == NULL) {
+		return;
+	}
+	*c->waiting_back = c->next_waiting;
+	if (c->next_waiting != NULL) {
+		c->next_waiting->waiting_back = c->waiting_back;
+	} else {
+		c->server->waiting_end = c->waiting_back;
+	}
+	c->next_waiting = NULL;
+	c->waiting_back = NULL;
+}
+
+static void conn_enter_queue(struct conn *c)
+{
+	struct server *sv = c->server;
+
+	assert(c->waiting_back == NULL);
+	c->waiting_back = sv->waiting_end;
+	*sv->waiting_end = c;
+	sv->waiting_end = &c->next_waiting;
+	if (!io_timer_is_set(&sv->again)) {
+		io_timer_set(sv->shard->io, &sv->again, 1);
+	}
+}
+
+static void turn_begin(struct server *sv)
+{
+	sv->turn_ns = io_now_ns(sv->shard->io);
+	sv->turn_left = TURN_BYTES;
+}
+
+static void turn_take(struct server *sv, size_t octets)
+{
+	sv->turn_left -= octets < sv->turn_left ? octets : sv->turn_left;
+}
+
+/* May this transfer go on at once? Else it waits until it is its turn. */
+static bool conn_has_turn(struct conn *c)
+{
+	struct server *sv = c->server;
+
+	if (sv->turn_ns != io_now_ns(sv->shard->io)) {
+		turn_begin(sv);
+	}
+	if (sv->served == c || (sv->waiting == NULL && sv->turn_left > 0)) {
+		return true;
+	}
+	conn_enter_queue(c);
+	return false;
 }
 
 /* Ends a connection: nothing new starts, what waits is cancelled, memory goes with the last
@@ -106,8 +220,9 @@ static void conn_close(struct conn *c, enum err why)
 
 	if (c->state != CONN_CLOSING) {
 		c->state = CONN_CLOSING;
+		conn_sort(c);
 		io_timer_clear(s->io, &c->timer);
-		io_timer_clear(s->io, &c->again);
+		conn_leave_queue(c);
 		if (c->parked != NULL) {
 			parked_forget(c->parked);
 		}
@@ -134,42 +249,98 @@ static void conn_wait(struct conn *c, uint64_t seconds)
 	io_timer_set(io, &c->timer, io_now_ns(io) + seconds * NS_PER_S);
 }
 
-/* Appends a message with its length to the output. */
-static void conn_put(struct conn *c, struct bytes message)
+/* Makes room for so many octets more in the output. */
+static void conn_reserve(struct conn *c, size_t len)
 {
-	size_t need = c->out_len + 2 + message.len;
+	size_t need = c->out_len + len;
 
-	assert(message.len <= MESSAGE_MAX_LEN);
 	if (need > c->out_cap) {
 		c->out_cap = need < 4096 ? 4096 : need;
 		c->out = mem_grow(c->out, c->out_cap);
 	}
-	store_u16(c->out + c->out_len, (uint16_t)message.len);
-	memcpy(c->out + c->out_len + 2, message.at, message.len);
-	c->out_len = need;
 }
 
-/* Fills the output from the transfer, until it is full, at its end, or had enough of this turn. */
+/* Appends a message with its length to the output. */
+static void conn_put(struct conn *c, struct bytes message)
+{
+	assert(message.len <= MESSAGE_MAX_LEN);
+	conn_reserve(c, 2 + message.len);
+	store_u16(c->out + c->out_len, (uint16_t)message.len);
+	memcpy(c->out + c->out_len + 2, message.at, message.len);
+	c->out_len += 2 + message.len;
+}
+
+static void conn_end_transfer(struct conn *c, enum err e)
+{
+	dispatch_transfer_ended(c->server->shard, c->xfr, &c->peer, c->xfr_started_ns, e);
+	xfr_out_free(c->xfr);
+	c->xfr = NULL;
+	c->broken = e != ERR_OK;
+}
+
+/* Makes the next message of the transfer where it is sent from; false if there is none yet, or no
+ * more. */
+static bool conn_transfer_message(struct conn *c)
+{
+	struct server *sv = c->server;
+	size_t room = xfr_out_room(c->xfr);
+	struct bytes message;
+	enum err e;
+
+	conn_reserve(c, 2 + room);
+	e = xfr_out_next(c->xfr, c->out + c->out_len + 2, room,
+	                 (uint64_t)env_wall_s(sv->shard->io->env), &message);
+	if (e == ERR_OK && message.len > 0) {
+		store_u16(c->out + c->out_len, (uint16_t)message.len);
+		c->out_len += 2 + message.len;
+		turn_take(sv, message.len + TURN_MESSAGE_BYTES);
+	} else if (e != ERR_OK || xfr_out_ended(c->xfr)) {
+		conn_end_transfer(c, e);
+	} else if (xfr_out_room(c->xfr) <= room) {
+		turn_take(sv, sv->turn_left); /* it took as long as that */
+		return false;
+	}
+	return c->xfr != NULL;
+}
+
+/* Fills the output from the transfer with what is sent at once, unless others come first. Only what
+ * the client takes is made: the memory for one that is slow is a message. */
 static void conn_fill_from_transfer(struct conn *c)
 {
-	struct shard *s = c->server->shard;
-	struct bytes message;
+	size_t limit = (size_t)c->send_messages * (2 + XFR_OUT_MESSAGE_LEN);
+	bool more = c->xfr != NULL && !c->send.waiting && c->waiting_back == NULL;
 
-	while (c->xfr != NULL && c->out_len < CONN_OUT_BYTES / 2) {
-		enum err e = xfr_out_next(c->xfr, s->scratch->message, sizeof(s->scratch->message),
-		                          (uint64_t)env_wall_s(s->io->env), &message);
-		if (e == ERR_OK && message.len > 0) {
-			conn_put(c, message);
-			continue;
-		}
-		if (e == ERR_OK && !xfr_out_ended(c->xfr)) {
-			io_timer_set(s->io, &c->again, 1);
-			return;
-		}
-		dispatch_transfer_ended(s, c->xfr, &c->peer, c->xfr_started_ns, e);
-		xfr_out_free(c->xfr);
-		c->xfr = NULL;
-		c->broken = e != ERR_OK;
+	if (!more || c->out_len >= limit || !conn_has_turn(c)) {
+		return;
+	}
+	if (c->send_messages > 1 && c->out_len == 0) {
+		conn_reserve(c, limit);
+	}
+	while (more && (c->out_len == 0 || c->out_len + 2 + xfr_out_room(c->xfr) <= limit)) {
+		more = conn_transfer_message(c);
+	}
+	if (c->xfr != NULL && c->out_len == 0) {
+		conn_enter_queue(c);
+	}
+}
+
+/* The others have had their turn: now those who wait for one, as long as there is some left. */
+static void server_on_again(struct io_timer *timer)
+{
+	struct server *sv = container_of(timer, struct server, again);
+
+	turn_begin(sv);
+	while (sv->waiting != NULL && sv->turn_left > 0) {
+		struct conn *c = sv->waiting;
+
+		conn_leave_queue(c);
+		sv->served = c;
+		c->heard = true; /* it is we who make the client wait */
+		conn_pump(c);
+		sv->served = NULL;
+	}
+	if (sv->waiting != NULL) {
+		io_timer_set(sv->shard->io, &sv->again, 1);
 	}
 }
 
@@ -296,6 +467,40 @@ static void conn_on_recv(struct io_op *op, struct io_done done)
 	conn_pump(c);
 }
 
+/* What was sent was taken: learns from the time how much to send next, and keeps one buffer of that
+ * length. */
+static void conn_sent(struct conn *c)
+{
+	uint64_t took_ms = (io_now_ns(c->server->shard->io) - c->sent_ns) / NS_PER_MS;
+	size_t keep;
+
+	if (took_ms <= SEND_FAST_MS && c->send_messages < SEND_MESSAGES_MAX &&
+	    c->sent_bytes >= SEND_PROVEN_BYTES) {
+		c->send_messages *= 2;
+	} else if (took_ms > SEND_SLOW_MS) {
+		c->send_messages = 1;
+	}
+	keep = c->xfr == NULL ? CONN_KEPT_BYTES
+	                      : (size_t)c->send_messages * (2 + XFR_OUT_MESSAGE_LEN);
+	if (c->out_len == 0) {
+		free(c->out);
+		c->out = c->sending;
+		c->out_cap = c->sending_cap;
+		c->sending = NULL;
+		c->sending_cap = 0;
+	}
+	if (c->out_len == 0 && c->out_cap > keep) {
+		free(c->out);
+		c->out = NULL;
+		c->out_cap = 0;
+	}
+	if (c->sending_cap > keep) {
+		free(c->sending);
+		c->sending = NULL;
+		c->sending_cap = 0;
+	}
+}
+
 static void conn_on_send(struct io_op *op, struct io_done done)
 {
 	struct conn *c = container_of(op, struct conn, send);
@@ -309,12 +514,13 @@ static void conn_on_send(struct io_op *op, struct io_done done)
 		return;
 	}
 	c->heard = true; /* the client took what there was: its time begins anew */
-	conn_fill_from_transfer(c);
+	conn_sent(c);
 	conn_pump(c);
 }
 
 static void conn_send(struct conn *c)
 {
+	struct io *io = c->server->shard->io;
 	uint8_t *swap = c->sending;
 	size_t swap_cap = c->sending_cap;
 	size_t len = c->out_len;
@@ -325,7 +531,9 @@ static void conn_send(struct conn *c)
 	c->out = swap;
 	c->out_cap = swap_cap;
 	c->out_len = 0;
-	io_send(c->server->shard->io, &c->send, c->socket, bytes_of(c->sending, len));
+	c->sent_ns = io_now_ns(io);
+	c->sent_bytes += len;
+	io_send(io, &c->send, c->socket, bytes_of(c->sending, len));
 	conn_wait(c, CONN_STALL_S);
 }
 
@@ -353,16 +561,8 @@ static void conn_pump(struct conn *c)
 	if (!c->send.waiting && c->heard) {
 		conn_wait(c, CONN_IDLE_S);
 	}
+	conn_sort(c);
 	c->heard = false;
-}
-
-/* The others have had their turn: the next part of the transfer. */
-static void conn_on_again(struct io_timer *timer)
-{
-	struct conn *c = container_of(timer, struct conn, again);
-
-	c->heard = true; /* it is we who make the client wait */
-	conn_pump(c);
 }
 
 /* The zone was read, or is waited for no longer. */
@@ -380,22 +580,28 @@ static void conn_new(struct server *sv, const struct io_done *done)
 	struct conn *c = mem_zero(1, sizeof(*c));
 
 	*c = (struct conn){ .server = sv,
-		            .next = sv->conns,
-		            .back = &sv->conns,
 		            .state = CONN_READING,
 		            .socket = done->socket,
 		            .peer = done->peer,
 		            .recv = { .fn = conn_on_recv },
 		            .send = { .fn = conn_on_send },
 		            .timer = { .fn = conn_on_timer },
-		            .again = { .fn = conn_on_again } };
-	if (c->next != NULL) {
-		c->next->back = &c->next;
-	}
-	sv->conns = c;
+		            .send_messages = SEND_MESSAGES_FIRST };
+	conn_link(c, &sv->idle);
 	sv->conn_count++;
 	conn_wait(c, CONN_IDLE_S);
 	conn_pump(c);
+}
+
+/* Closes the connection that was idle for the longest, so that a new one has room (RFC 7766 §6.2.3
+ * lets a server do so at any time). False: all are at work. */
+static bool server_make_room(struct server *sv)
+{
+	if (sv->idle.last == NULL) {
+		return false;
+	}
+	conn_close(sv->idle.last, ERR_PEER_TIMEOUT);
+	return true;
 }
 
 static void listener_on_accept(struct io_op *op, struct io_done done)
@@ -405,7 +611,7 @@ static void listener_on_accept(struct io_op *op, struct io_done done)
 	struct io *io = sv->shard->io;
 
 	if (done.err == ERR_OK) {
-		if (sv->conn_count < CONNS_MAX) {
+		if (sv->conn_count < CONNS_MAX || server_make_room(sv)) {
 			conn_new(sv, &done);
 		} else {
 			io_close(io, done.socket);
@@ -525,6 +731,8 @@ enum err server_new(struct shard *s, struct server **out, char *why, size_t why_
 
 	sv->shard = s;
 	sv->parking.shard = s;
+	sv->waiting_end = &sv->waiting;
+	sv->again = (struct io_timer){ .fn = server_on_again };
 	sv->listeners = mem_zero(config->listen_count, sizeof(*sv->listeners));
 	for (size_t i = 0; i < config->listen_count && e == ERR_OK; i++) {
 		struct listener *l = &sv->listeners[sv->listener_count++];
@@ -550,15 +758,22 @@ void server_go(struct server *sv)
 	}
 }
 
+static void conns_close(struct conn_list *list)
+{
+	for (struct conn *c = list->first, *next; c != NULL; c = next) {
+		next = c->next;
+		conn_close(c, ERR_STOPPING);
+	}
+}
+
 void server_close(struct server *sv)
 {
 	struct io *io = sv->shard->io;
 
 	parking_close(&sv->parking);
-	for (struct conn *c = sv->conns, *next; c != NULL; c = next) {
-		next = c->next;
-		conn_close(c, ERR_STOPPING);
-	}
+	io_timer_clear(io, &sv->again);
+	conns_close(&sv->busy);
+	conns_close(&sv->idle);
 	for (size_t i = 0; i < sv->listener_count; i++) {
 		struct listener *l = &sv->listeners[i];
 		io_timer_clear(io, &l->again);
@@ -576,7 +791,7 @@ void server_free(struct server *sv)
 	if (sv == NULL) {
 		return;
 	}
-	assert(sv->conns == NULL); /* the ring was drained after server_close() */
+	assert(sv->conn_count == 0); /* the ring was drained after server_close() */
 	parking_fini(&sv->parking);
 	free(sv->listeners);
 	free(sv);

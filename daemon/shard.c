@@ -14,6 +14,7 @@
 #include "daemon/dispatch_p.h"
 #include "ring/uring.h"
 #include "transfer/notify_limit.h"
+#include "transfer/xfr_share.h"
 
 static void shard_turn_end(void *self)
 {
@@ -167,6 +168,7 @@ static void *shard_main(void *arg)
 	}
 	dispatch_fini(s);
 	server_free(s->server);
+	xfr_share_free(s->share);
 	free(s->scratch);
 	notify_limit_free(s->notify_limit);
 	return NULL;
@@ -179,6 +181,7 @@ enum err shards_start(struct daemon *d)
 		*s = (struct shard){ .d = d, .index = i };
 		s->scratch = mem_zero(1, sizeof(*s->scratch));
 		s->notify_limit = notify_limit_new(d->env);
+		s->share = xfr_share_new();
 		s->epoch_slot = epoch_join(d->epoch);
 		if (pthread_create(&s->thread, NULL, shard_main, s) != 0) {
 			snprintf(d->why, sizeof(d->why), "cannot start a thread");

@@ -236,6 +236,20 @@ void composer_reserve(struct composer *c, size_t len)
 	c->reserve = len;
 }
 
+struct writer composer_open(const struct composer *c)
+{
+	return composer_writer(c);
+}
+
+void composer_adopt(struct composer *c, enum section section, const struct writer *w,
+                    unsigned count)
+{
+	assert(w->at == c->w.at && w->len >= c->w.len && w->len <= c->w.cap);
+	assert(c->counts[1 + section] + count <= UINT16_MAX);
+	c->w.len = w->len;
+	c->counts[1 + section] = (uint16_t)(c->counts[1 + section] + count);
+}
+
 bool composer_edns(struct composer *c, const struct edns *edns)
 {
 	size_t len = EDNS_OPT_LEN + edns->options.len;

@@ -142,6 +142,12 @@ void composer_rollback(struct composer *c, struct composer_mark mark);
 #define EDNS_OPT_LEN 11
 void composer_reserve(struct composer *c, size_t len);
 
+/* For records that are written by other means: the message so far, ending where the reserve begins;
+ * and what it became, with so many records more in `section`. Their names are not remembered. */
+struct writer composer_open(const struct composer *c);
+void composer_adopt(struct composer *c, enum section section, const struct writer *w,
+                    unsigned count);
+
 /* Appends the OPT record, EDNS_OPT_LEN octets and its options, which it takes out of the reserve.
  * False if they do not fit. edns->present is not looked at. */
 MUST_USE bool composer_edns(struct composer *c, const struct edns *edns);

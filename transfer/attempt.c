@@ -11,7 +11,6 @@
 
 #define COMMIT_AGAIN_MS  100 /* while the store's queue is full */
 #define COMMIT_TRIES_MAX 100
-#define ASK_MOVED_MAX    16384        /* zones moved to TCP at once; some milliseconds */
 #define VERIFY_OCTETS    (256 * 1024) /* of a zone in one turn; some 2 ms */
 
 struct refresh_query {
@@ -100,26 +99,6 @@ static void on_serial(struct refresh *z, const struct addr *primary, struct seri
 	}
 }
 
-/* Datagrams to the primary seem to get lost: those that wait to send theirs would wait for one time-out
- * after the other. They go over TCP, as this one does. */
-static void ask_over_tcp(struct primary *p)
-{
-	unsigned left = ASK_MOVED_MAX;
-
-	for (enum lane lane = 0; lane < LANES; lane++) {
-		struct link *waiting = &p->waiting[JOB_ASK][lane];
-
-		for (; left > 0 && !link_alone(waiting); left--) {
-			struct refresh *z = container_of(waiting->next, struct refresh, link);
-
-			assert(z->primary == p && z->state == REFRESH_QUEUED && z->lane == lane);
-			primary_dequeue(p, JOB_ASK, &z->link);
-			z->method = refresh_over_tcp(z);
-			primary_enqueue(p, JOB_PULL, lane, &z->link);
-		}
-	}
-}
-
 /* What an answer over UDP, or none, says about the primary. */
 static void note_answer(const struct refresh *z, const struct soa_answer *answer)
 {
@@ -127,17 +106,20 @@ static void note_answer(const struct refresh *z, const struct soa_answer *answer
 	struct window *w = &p->windows[JOB_ASK];
 	uint64_t now = io_now_ns(refresh_engine(z)->io);
 
+	primary_heard_udp(p, answer->verdict != SOA_SILENT);
 	if (answer->verdict == SOA_SILENT) {
-		window_lost(w, now);
-		if (refresh_datagrams_lost(p)) {
-			ask_over_tcp(p);
-		}
-		return;
+		return; /* nobody is asked so for a while */
 	}
 	primary_answered(p);
 	window_answered(w, now - z->query->sent_ns, p->slots[JOB_ASK].running * 4 >= w->size * 3,
 	                now);
 	window_judged(w, refuses(answer->err), now);
+}
+
+/* IXFR over TCP answers the question as well. */
+static void ask_by_tcp(struct refresh *z)
+{
+	z->method = zone_have(refresh_zone(z)) == NULL ? REFRESH_BY_AXFR : REFRESH_BY_IXFR;
 }
 
 static void on_soa(struct soa_query *query, struct soa_answer answer)
@@ -151,8 +133,7 @@ static void on_soa(struct soa_query *query, struct soa_answer answer)
 	switch (answer.verdict) {
 	case SOA_TRUNCATED:
 	case SOA_SILENT:
-		/* IXFR over TCP answers the question as well. */
-		z->method = refresh_over_tcp(z);
+		ask_by_tcp(z);
 		refresh_enqueue(z);
 		break;
 	case SOA_FAILED:
@@ -494,17 +475,15 @@ static void pull(struct refresh *z)
 	pull_begin(z->pull, z->primary, lane_urgent(z->lane));
 }
 
-/* Is it worth a packet? Others may just have found the primary unreachable. Who was told by it that
- * there are news has reason to think otherwise; whose IXFR has just failed there goes on, and an
- * operator may always try. */
+/* Is it worth a packet? Others may just have found the primary unreachable. Whose IXFR has just failed
+ * there goes on, and an operator may always try. */
 static bool admitted(struct refresh *z)
 {
-	bool told = z->lane == LANE_NOTIFY && z->tried == 0;
 	bool fallback = z->method == REFRESH_BY_AXFR && zone_have(refresh_zone(z)) != NULL &&
 	                (z->serves & (WANT_WHOLE | WANT_REFETCH)) == 0;
 	bool by_hand = z->lane == LANE_OPERATOR;
 
-	return primary_admits(z->primary, &z->link, told || by_hand) || by_hand || fallback;
+	return primary_admits(z->primary, &z->link, by_hand) || by_hand || fallback;
 }
 
 /* Nothing is sent: the attempt fails of what the primary's last one failed of. */
@@ -528,7 +507,14 @@ void refresh_run(struct refresh *z)
 		z->serves |= z->wants;
 		z->wants = 0;
 	}
-	if (!admitted(z)) {
+	if (z->method == REFRESH_BY_SOA && primary_deaf(z->primary)) {
+		/* Others have found out meanwhile: it waits for a connection. */
+		primary_slot_end(z->primary, JOB_ASK, z->lane);
+		primary_put(z->primary);
+		z->primary = NULL;
+		ask_by_tcp(z);
+		refresh_enqueue(z);
+	} else if (!admitted(z)) {
 		spare(z);
 	} else if (z->method != REFRESH_BY_SOA) {
 		pull(z);

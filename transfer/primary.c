@@ -218,6 +218,9 @@ static uint32_t slots_limit(const struct primary *p, enum job job)
 {
 	uint32_t limit = p->windows[job].size;
 
+	if (p->health != PRIMARY_UP) {
+		return UINT32_MAX; /* one tries, the others are turned away at once */
+	}
 	if (job == JOB_PULL && p->ability != ABILITY_PIPELINE && limit > primary_conns_max(p)) {
 		limit = primary_conns_max(p);
 	}
@@ -359,6 +362,8 @@ static void health_move(struct primary *p, enum primary_health to)
 	p->health = to;
 	p->prober = NULL;
 	p->probe_due = false;
+	primary_update(p);
+	changed(p);
 }
 
 bool primary_admits(struct primary *p, const struct link *l, bool eager)
@@ -401,6 +406,16 @@ static void on_probe(struct io_timer *timer)
 	}
 }
 
+void primary_hint(struct primary *p)
+{
+	uint64_t soon = p->failed_ns + PRIMARY_DOWN_FIRST_S * NS_PER_S;
+
+	if (p->health == PRIMARY_DOWN && p->down_until_ns > soon) {
+		p->down_until_ns = soon;
+		probe_at(p, soon);
+	}
+}
+
 void primary_probe_over(struct primary *p, const struct link *l)
 {
 	if (p->health == PRIMARY_PROBED && p->prober == l) {
@@ -408,6 +423,11 @@ void primary_probe_over(struct primary *p, const struct link *l)
 		p->down_until_ns = now_ns(p) + PRIMARY_DOWN_FIRST_S * NS_PER_S;
 		probe_at(p, p->down_until_ns);
 	}
+}
+
+void primary_heard_udp(struct primary *p, bool heard)
+{
+	p->deaf_until_ns = heard ? 0 : now_ns(p) + PRIMARY_DEAF_S * NS_PER_S;
 }
 
 void primary_connected(struct primary *p, uint64_t latency_ns)
@@ -446,7 +466,8 @@ void primary_unreached(struct primary *p, enum err e)
 	}
 	p->failures++;
 	wait_s = wait_s < PRIMARY_DOWN_MAX_S ? wait_s : PRIMARY_DOWN_MAX_S;
-	p->down_until_ns = now_ns(p) + wait_s * NS_PER_S;
+	p->failed_ns = now_ns(p);
+	p->down_until_ns = p->failed_ns + wait_s * NS_PER_S;
 	p->heard = false;
 	health_move(p, PRIMARY_DOWN);
 	probe_at(p, p->down_until_ns);

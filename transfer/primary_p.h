@@ -30,6 +30,7 @@
 #define PRIMARY_KEEP_S       86400 /* what is known of an unused primary */
 #define PRIMARY_LEARN_S      86400 /* until it is tried whether it can do more by now */
 #define PRIMARY_BEARS_S      600   /* until more connections are tried again */
+#define PRIMARY_DEAF_S       600   /* until a primary that is silent over UDP is asked so again */
 #define PRIMARY_AGAIN_MS     20    /* until a shard tries again that the quota refused */
 #define PRIMARY_ASKS_MAX     256   /* questions over UDP at once */
 #define PRIMARY_BUCKETS      1024
@@ -83,14 +84,16 @@ struct primary {
 	uint32_t conn_bears;            /* connections it was seen to bear; 0: not known */
 	uint64_t bears_ns;              /* when */
 	enum primary_ability ability;
-	uint64_t learned_ns; /* when ability changed last */
-	unsigned strikes;    /* connections in a row that speak for less ability */
-	uint64_t strike_ns;  /* the last one that only lost requests */
-	bool tells_by_ixfr;  /* answered an IXFR that brings no news with its SOA alone */
+	uint64_t learned_ns;    /* when ability changed last */
+	unsigned strikes;       /* connections in a row that speak for less ability */
+	uint64_t strike_ns;     /* the last one that only lost requests */
+	uint64_t deaf_until_ns; /* does not answer over UDP: asked over TCP until then */
+	bool tells_by_ixfr;     /* answered an IXFR that brings no news with its SOA alone */
 	/* Health. */
 	enum primary_health health;
 	unsigned failures; /* to reach it, in a row */
 	enum err last_error;
+	uint64_t failed_ns; /* last time */
 	uint64_t down_until_ns;
 	uint64_t latency_ns;       /* to connect, smoothed */
 	const struct link *prober; /* PROBED: who tries */
@@ -165,6 +168,16 @@ bool primary_admits(struct primary *p, const struct link *l, bool eager);
 
 /* The attempt that `l` began is over, whatever came of it. */
 void primary_probe_over(struct primary *p, const struct link *l);
+
+/* Something speaks for its being back: it is tried soon, though not more often than once a second. */
+void primary_hint(struct primary *p);
+
+/* It said nothing to a question over UDP, or did. */
+void primary_heard_udp(struct primary *p, bool heard);
+static inline bool primary_deaf(const struct primary *p)
+{
+	return p->deaf_until_ns > io_now_ns(p->all->io);
+}
 
 void primary_connected(struct primary *p, uint64_t latency_ns);
 /* Octets came from it. */

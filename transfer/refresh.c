@@ -11,7 +11,7 @@
 #include "transfer/schedule_p.h"
 
 #define WANTED_AGAIN_MS 1000
-#define ASK_AGAIN       16 /* one of so many tries them again where they got no answers */
+#define ASK_FEW         4 /* questions over UDP to one primary at once */
 
 #define MAY(state) (1U << (state))
 
@@ -82,15 +82,6 @@ static bool schedule_of(const struct refresh *z, const struct snapshot *snap, st
 	}
 	schedule_init(out, &soa, &refresh_policy(z)->limits);
 	return snap != NULL;
-}
-
-bool refresh_failed_long(const struct refresh *z)
-{
-	struct zone_timers timers = zone_timers(refresh_zone(z));
-	struct schedule s;
-
-	return timers.failing_since_s != 0 && schedule_of(z, zone_have(refresh_zone(z)), &s) &&
-	       wall_s(z) - timers.failing_since_s >= (int64_t)ROUND_PATIENCE * s.retry_s;
 }
 
 /* ---- waiting ---- */
@@ -179,28 +170,34 @@ void refresh_wait_on(struct refresh *z)
 
 /* A question over UDP is for a primary that is asked now and then. One with connections, or with many
  * zones that wait for it, is asked for IXFR at once if it tells by its SOA alone that there is no news:
- * one request then says both whether and what; unless it is the serial alone that is wanted. A primary
- * that is down is tried over TCP, since it must bear that in the end; as is one whose datagrams seem to
- * get lost, since with few under way each that waits for its time-out holds up all others. */
-static bool better_by_ixfr(const struct refresh *z)
+ * one request then says both whether and what. A primary that is down, or silent over UDP, is tried over
+ * TCP, since it must bear that in the end. */
+static bool better_by_ixfr(const struct primary *p)
 {
-	const struct primary *p = z->primary;
 	bool much = p->conn_count > 0 || p->slots[JOB_ASK].running >= ASK_FEW;
-	bool lossy = refresh_datagrams_lost(p) &&
-	             env_random_below(refresh_engine(z)->io->env, ASK_AGAIN) != 0;
-	bool news = !round_elects(z) && !round_compares(z);
 
-	return primary_down(p) || lossy ||
-	       (news && much && p->tells_by_ixfr && p->ability == ABILITY_PIPELINE);
+	return primary_down(p) || primary_deaf(p) ||
+	       (p->tells_by_ixfr && p->ability == ABILITY_PIPELINE && much);
+}
+
+/* ... once it is known which primary is asked. */
+static void choose_method(struct refresh *z)
+{
+	if (z->method != REFRESH_BY_SOA) {
+		return;
+	}
+	if (primary_deaf(z->primary)) {
+		z->method = zone_have(refresh_zone(z)) == NULL ? REFRESH_BY_AXFR : REFRESH_BY_IXFR;
+	} else if (!round_elects(z) && !round_compares(z) && better_by_ixfr(z->primary)) {
+		z->method = REFRESH_BY_IXFR;
+	}
 }
 
 void refresh_enqueue(struct refresh *z)
 {
 	assert(z->primary == NULL);
 	z->primary = primary_get(&refresh_engine(z)->primaries, refresh_primary(z));
-	if (z->method == REFRESH_BY_SOA && better_by_ixfr(z)) {
-		z->method = refresh_over_tcp(z);
-	}
+	choose_method(z);
 	refresh_move(z, REFRESH_QUEUED);
 	link_init(&z->link);
 	primary_enqueue(z->primary, refresh_job(z), z->lane, &z->link);
@@ -733,6 +730,19 @@ static void remember(struct refresh *z, const struct transfer_notice *n)
 	}
 }
 
+/* Who sends a NOTIFY is there. */
+static void hint(const struct refresh *z)
+{
+	const struct zone_policy *policy = refresh_policy(z);
+	struct primary *p;
+
+	if (z->notifier < policy->primary_count) {
+		p = primary_get(&refresh_engine(z)->primaries, &policy->primaries[z->notifier]);
+		primary_hint(p);
+		primary_put(p);
+	}
+}
+
 void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 {
 	const struct snapshot *have = zone_have(refresh_zone(z));
@@ -747,6 +757,7 @@ void refresh_notified(struct refresh *z, const struct transfer_notice *n)
 		refresh_give_up(z); /* the latter keeps a serial where this one will stand */
 	}
 	remember(z, n);
+	hint(z);
 	switch ((enum refresh_state)z->state) {
 	case REFRESH_QUEUED:
 	case REFRESH_ASKING:

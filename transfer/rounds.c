@@ -136,9 +136,8 @@ bool round_elected(struct refresh *z)
 
 bool round_may_follow(const struct refresh *z, unsigned index)
 {
-	if (zone_expired(refresh_zone(z)) || z->last >= primary_count(z) ||
-	    refresh_failed_long(z)) {
-		return true; /* nothing is served, nobody is stuck to, or that one does not come back */
+	if (zone_expired(refresh_zone(z)) || z->last >= primary_count(z)) {
+		return true; /* nothing is served, or nobody is stuck to */
 	}
 	return index == z->last || (round_elects(z) && (z->marks & ROUND_HEARD) != 0);
 }
@@ -190,7 +189,7 @@ bool round_compare(struct refresh *z, uint64_t elapsed)
 	z->tried = 0;
 	z->lane = LANE_FIRST;
 	z->method = REFRESH_BY_SOA;
-	refresh_enqueue(z); /* a refresh that comes due ends it */
+	refresh_enqueue(z);
 	return true;
 }
 

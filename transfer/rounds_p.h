@@ -12,9 +12,8 @@
  *
  *	QUEUED/ASKING each primary -> elected: QUEUED for IXFR or AXFR, or confirmed, or lower
  *
- * A lower serial is followed only of the primary that worked last, or when the zone has expired or
- * failed for ROUND_PATIENCE retry intervals: while that one is merely down for a while, another one
- * with an older zone does not take its place.
+ * A lower serial is followed only of the primary that worked last, or when the zone has expired:
+ * while that one is merely down, another one with an older zone does not take its place.
  *
  * Comparing: now and then, after a primary has confirmed our serial, another one than the sender of
  * our content is asked for its serial and, if that is the same, for the whole zone, which is built,
@@ -27,7 +26,6 @@
 #include "transfer/refresh_p.h"
 
 #define ROUND_RETURN_S  3600U /* on average, until the first primary is tried again */
-#define ROUND_PATIENCE  3U    /* retry intervals */
 #define ROUND_AGAIN_MS  100U  /* to the next round of elections, after one that was cut short */
 #define COMPARISONS_MAX 16U   /* waiting or under way, of one shard */
 #define ROUND_OF_NOBODY UINT8_MAX
@@ -71,9 +69,6 @@ void refresh_give_up(struct refresh *z);
 /* A primary has what we have: the zone is in step. IDLE. */
 void refresh_confirmed(struct refresh *z);
 
-/* The zone has failed for ROUND_PATIENCE of its retry intervals. */
-bool refresh_failed_long(const struct refresh *z);
-
 /* Every primary was tried: follows one with a lower serial, or ends the round. */
 void refresh_round_over(struct refresh *z);
 
@@ -82,20 +77,6 @@ enum err attempt_note_lower(const struct refresh *z, const struct addr *primary,
                             struct serial serial);
 
 /* ---- */
-
-#define ASK_FEW 4 /* questions over UDP to one primary at once */
-
-/* So few may be under way for those that had no answers. */
-static inline bool refresh_datagrams_lost(const struct primary *p)
-{
-	return p->windows[JOB_ASK].size < ASK_FEW;
-}
-
-/* How TCP answers the question for the serial. */
-static inline uint8_t refresh_over_tcp(const struct refresh *z)
-{
-	return zone_have(refresh_zone(z)) == NULL ? REFRESH_BY_AXFR : REFRESH_BY_IXFR;
-}
 
 static inline bool round_compares(const struct refresh *z)
 {

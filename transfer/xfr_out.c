@@ -7,10 +7,7 @@
 
 #include "base/arena.h"
 #include "zonestore/diff.h"
-
-/* What a message is filled to; one record that is longer has a message to itself. Beyond 16 KiB no
- * name can be pointed to, beyond a socket's buffer nothing is gained. */
-#define XFR_OUT_MESSAGE_LEN (32 * 1024)
+#include "zonestore/render.h"
 
 /* Of a walk over what differs, in one call: what takes some 0.3 ms when nothing of it is in the
  * caches. A difference of any size holds its shard no longer than that before others have their
@@ -19,6 +16,9 @@
 #define XFR_OUT_COUNT_RECORDS 4096
 
 #define XFR_OUT_UDP_MAX_LEN 1232 /* largest datagram, whatever the client offers */
+
+/* Left free for OPT and TSIG, whether they come or not: messages of all clients end alike. */
+#define XFR_OUT_END_LEN 256U
 
 #define RR_FIXED_LEN       10U                       /* type, class, TTL, length of rdata */
 #define RELATIVE_RDATA_MAX (2U * NAME_MAX_LEN + 20U) /* whose names had their apex put to: SOA */
@@ -47,13 +47,14 @@ struct xfr_out {
 	enum xfr_out_form form;
 	enum xfr_out_state state;
 	struct tsig_stream tsig;
+	struct xfr_share *share;
+	struct xfr_run *run; /* others who are sent the whole of this version; NULL: none */
 	union {
-		struct snapshot_cursor cursor; /* XFR_OUT_WHOLE */
+		struct snapshot_render render; /* XFR_OUT_WHOLE */
 		struct snapshot_diff diff;     /* XFR_OUT_DIFFERENCE, and counting */
 	};
-	/* Of the whole zone: the set at hand. */
-	struct rrset_reader reader;
-	bool in_set;
+	bool same_spelling; /* the question's of the apex as the version's */
+	bool too_long;      /* the next record, for a message of the usual length */
 	/* Of a difference. */
 	bool counting_deletions;
 	uint64_t octets_left; /* counting: as long as the zone has more */
@@ -105,11 +106,21 @@ static void walk_difference(struct xfr_out *x, const struct snapshot *have,
 	x->pending = false;
 }
 
+/* Octets of what stands behind a message's records, at most. */
+static size_t end_len(const struct xfr_out *x, bool first)
+{
+	return (x->tsig.key == NULL ? 0 : tsig_len(x->tsig.key)) +
+	       (first && x->edns ? EDNS_OPT_LEN : 0);
+}
+
 static void begin_whole(struct xfr_out *x)
 {
 	x->form = XFR_OUT_WHOLE;
 	x->state = XFR_OUT_FIRST;
-	snapshot_cursor_init(&x->cursor, x->snap);
+	snapshot_render_init(&x->render, x->snap);
+	if (x->udp_cap == 0 && x->same_spelling && end_len(x, true) <= XFR_OUT_END_LEN) {
+		x->run = xfr_share_join(x->share, x->snap);
+	}
 }
 
 static void begin_difference(struct xfr_out *x)
@@ -153,10 +164,13 @@ struct xfr_out *xfr_out_new(const struct xfr_out_request *request)
 		x->from = snapshot_ref(request->from);
 	}
 	x->question = *request->question;
+	x->same_spelling = bytes_equal(name_bytes(name_of(&x->question.name)),
+	                               name_bytes(snapshot_apex(x->snap)));
 	x->id = request->id;
 	x->flags = (uint16_t)(FLAG_QR | FLAG_AA | (request->flags & FLAG_RD));
 	x->edns = request->edns.present;
 	x->udp_cap = request->udp ? udp_cap(&request->edns) : 0;
+	x->share = request->share;
 	x->tsig = *request->tsig;
 	*request->tsig = (struct tsig_stream){ 0 };
 	begin(x, request);
@@ -168,6 +182,7 @@ void xfr_out_free(struct xfr_out *x)
 	if (x == NULL) {
 		return;
 	}
+	xfr_run_leave(x->run);
 	tsig_stream_fini(&x->tsig);
 	snapshot_unref((struct snapshot *)x->snap);
 	snapshot_unref((struct snapshot *)x->from);
@@ -201,34 +216,32 @@ static enum progress put_soa(struct xfr_out *x, struct composer *c, const struct
 	return put(x, c, &soa) ? PROGRESS_DONE : PROGRESS_FULL;
 }
 
-static enum progress put_records(struct xfr_out *x, struct composer *c, struct rr_scratch *scratch)
+/* Records of the whole zone, written where they stand, or as they were for another client: no
+ * composer could keep up. */
+static enum progress put_records(struct xfr_out *x, struct composer *c)
 {
-	for (;;) {
-		struct rrset_reader before;
-		struct rr rr = { .class = CLASS_IN };
+	bool first = x->totals.messages == 0;
+	struct xfr_place place = { x->totals.messages, x->totals.records };
+	struct writer w = composer_open(c);
+	struct xfr_run *run = first || x->too_long ? NULL : x->run;
+	const struct xfr_page *page = run == NULL ? NULL : xfr_run_find(run, place);
+	size_t before = w.len;
+	unsigned count;
 
-		if (!x->in_set) {
-			struct rrset set;
-
-			if (!snapshot_cursor_next(&x->cursor, &set)) {
-				return PROGRESS_DONE;
-			}
-			x->reader = rrset_read(&set);
-			x->in_set = true;
-		}
-		before = x->reader;
-		if (!rrset_next(&x->reader, scratch, &rr.rdata)) {
-			x->in_set = false;
-			continue;
-		}
-		rr.owner = name_of(&x->cursor.owner);
-		rr.type = x->reader.set.type;
-		rr.ttl = x->reader.set.ttl;
-		if (!put(x, c, &rr)) {
-			x->reader = before;
-			return PROGRESS_FULL;
+	if (page != NULL && writer_put(&w, bytes_of(page->octets, page->len))) {
+		count = page->count;
+		x->render = page->after;
+	} else {
+		count = snapshot_render_next(&x->render, &w,
+		                             first && x->same_spelling ? MESSAGE_HEADER_LEN : 0);
+		if (run != NULL) {
+			xfr_run_keep(run, place, bytes_of(w.at + before, w.len - before), count,
+			             &x->render);
 		}
 	}
+	composer_adopt(c, SECTION_ANSWER, &w, count);
+	x->totals.records += count;
+	return x->render.ended ? PROGRESS_DONE : PROGRESS_FULL;
 }
 
 /* Keeps the record that did not fit: its owner stands in the walk, its rdata in the version or, with
@@ -315,7 +328,7 @@ static enum progress put_next(struct xfr_out *x, struct composer *c, struct rr_s
 		next = state_after_first(x->form);
 		break;
 	case XFR_OUT_RECORDS:
-		p = put_records(x, c, scratch);
+		p = put_records(x, c);
 		next = XFR_OUT_LAST;
 		break;
 	case XFR_OUT_OLD:
@@ -371,8 +384,7 @@ static bool open_message(const struct xfr_out *x, struct composer *c, uint8_t *a
 
 	composer_init(c, at, cap);
 	c->keep_case = true; /* names arrive as they are spelled here */
-	composer_reserve(c, (x->tsig.key == NULL ? 0 : tsig_len(x->tsig.key)) +
-	                            (first && x->edns ? EDNS_OPT_LEN : 0));
+	composer_reserve(c, x->run != NULL && !x->too_long ? XFR_OUT_END_LEN : end_len(x, first));
 	return !first || composer_question(c, name_of(&x->question.name), x->question.type,
 	                                   x->question.class);
 }
@@ -429,29 +441,30 @@ enum err xfr_out_next(struct xfr_out *x, uint8_t *buffer, size_t cap, uint64_t n
 	uint64_t before = x->totals.records;
 	struct composer c;
 
-	assert(cap >= MESSAGE_MAX_LEN);
 	*message = (struct bytes){ 0 };
 	if (x->state == XFR_OUT_END) {
 		return ERR_OK;
 	}
+	assert(cap >= xfr_out_room(x));
 	if (x->udp_cap > 0) {
 		return next_datagram(x, buffer, now_s, message);
 	}
-	if (!open_message(x, &c, buffer, XFR_OUT_MESSAGE_LEN)) {
+	if (!open_message(x, &c, buffer, xfr_out_room(x))) {
 		return ERR_WIRE_SHORT;
 	}
 	fill(x, &c);
-	if (x->totals.records == before && !x->paused) {
-		/* A record longer than messages are meant to be. */
-		if (!open_message(x, &c, buffer, MESSAGE_MAX_LEN)) {
-			return ERR_WIRE_SHORT;
-		}
-		fill(x, &c);
-	}
 	if (x->totals.records == before) {
-		return x->paused ? ERR_OK : ERR_WIRE_SHORT;
+		bool gives_up = x->too_long && !x->paused;
+		x->too_long = !x->paused;
+		return gives_up ? ERR_WIRE_SHORT : ERR_OK;
 	}
+	x->too_long = false;
 	return close_message(x, &c, now_s, message);
+}
+
+size_t xfr_out_room(const struct xfr_out *x)
+{
+	return x->too_long ? MESSAGE_MAX_LEN : XFR_OUT_MESSAGE_LEN;
 }
 
 bool xfr_out_ended(const struct xfr_out *x)

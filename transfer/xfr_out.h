@@ -17,9 +17,14 @@
 #pragma once
 
 #include "transfer/policy.h"
+#include "transfer/xfr_share.h"
 #include "zonestore/store.h"
 
 struct xfr_out;
+
+/* Octets of a message, but for one whose first record is longer: beyond 16 KiB no name can be pointed
+ * to, and nothing is gained. */
+#define XFR_OUT_MESSAGE_LEN (16U * 1024)
 
 struct xfr_out_request {
 	const struct snapshot *snap;     /* referenced */
@@ -32,6 +37,7 @@ struct xfr_out_request {
 	bool has_serial;  /* IXFR: the serial that the client has */
 	struct serial serial;
 	bool udp;                 /* one message no longer than the client takes */
+	struct xfr_share *share;  /* with others on this shard; NULL: alone */
 	struct tsig_stream *tsig; /* taken (moved): signs the stream; key NULL: unsigned */
 };
 
@@ -42,9 +48,13 @@ MUST_USE enum err xfr_out_read_serial(struct reader after_question, const struct
 struct xfr_out *xfr_out_new(const struct xfr_out_request *request);
 void xfr_out_free(struct xfr_out *x);
 
-/* Composes the next message into `buffer` (at least 64 KiB); empty at the end, or where this took as
- * long as one turn should take and there is nothing to send yet: xfr_out_ended() tells. ERR_WIRE_SHORT
- * if a record with its TSIG fits no message: the transfer cannot go on. */
+/* Octets that the next message may have: XFR_OUT_MESSAGE_LEN, or MESSAGE_MAX_LEN. */
+size_t xfr_out_room(const struct xfr_out *x);
+
+/* Composes the next message into `buffer` (of xfr_out_room() at least); empty at the end, where this
+ * took as long as one turn should take and there is nothing to send yet, or where it needs more room:
+ * xfr_out_ended() tells. ERR_WIRE_SHORT if a record with its TSIG fits no message: the transfer
+ * cannot go on. */
 MUST_USE enum err xfr_out_next(struct xfr_out *x, uint8_t *buffer, size_t cap, uint64_t now_s,
                                struct bytes *message);
 

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 
 #define HEAD_LEN     16U   /* the zone's number and its complement */
+#define PAGE_LEAST   2U    /* entries that a page has at least */
 #define SLOTS_LEAST  64U   /* of the index */
 #define MOVE_LEAST   16U   /* zones moved with a transaction that appends any ... */
 #define MOVE_EACH    2U    /* ... and so many for each that it appends */
@@ -210,6 +211,7 @@ int lmdb_log_load(struct lmdb_log *log, MDB_txn *txn, MDB_dbi dbi, MDB_dbi zones
 	       (rc = load_entry(log, key, value)) == 0) {
 	}
 	mdb_cursor_close(cursor);
+	log->touched = (log->next - log->first) / PAGE_LEAST;
 	if (rc != MDB_NOTFOUND) {
 		return rc;
 	}
@@ -257,6 +259,7 @@ static int move_one(struct lmdb_log *log, MDB_txn *txn, MDB_cursor *zones, uint6
 	if (rc != 0 || record.mv_size == 0) {
 		return rc; /* the table has it, or nobody */
 	}
+	log->touched += 2;
 	memcpy(copy, record.mv_data, record.mv_size); /* pages move when one is written */
 	record.mv_data = copy;
 	return mdb_cursor_put(zones, &key, &record, 0);

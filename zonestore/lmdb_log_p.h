@@ -50,6 +50,7 @@ struct lmdb_log {
 	uint64_t moving_end;  /* entries below it are moved */
 	uint64_t moved_below; /* entries below it may be removed */
 	size_t appended;      /* in the open transaction */
+	uint64_t touched;     /* pages of the map, at most, since whoever counts them cleared it */
 };
 
 /* Finds out what there is. What was known of it is forgotten in any case, but for `most`. */

@@ -77,6 +77,7 @@ int lmdb_zones_load(struct lmdb_zones *z, MDB_txn *txn, MDB_dbi dbi, MDB_dbi log
 	known_forget(z);
 	rc = lmdb_log_load(&z->log, txn, log, dbi);
 	z->undone = rc != 0;
+	z->touched += z->log.touched;
 	return rc != 0 ? rc : lmdb_hot_load(txn, dbi, &z->hot);
 }
 
@@ -192,7 +193,10 @@ int lmdb_zones_end(struct lmdb_zones *z, MDB_txn *txn, bool tend)
 		rc = lmdb_hot_put(&z->hot, txn, w->number, bytes_of(w->octets, w->len), &z->log);
 	}
 	z->waiting_count = 0;
-	return rc == 0 && tend ? lmdb_log_tend(&z->log, txn) : rc;
+	z->log.touched = 0;
+	rc = rc == 0 && tend ? lmdb_log_tend(&z->log, txn) : rc;
+	z->touched += z->log.touched;
+	return rc;
 }
 
 /* ---- putting and dropping ---- */

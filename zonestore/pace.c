@@ -3,7 +3,7 @@
  * zonestore/pace.c — how soon one transaction may follow another. */
 #include "zonestore/pace_p.h"
 
-#define ALONE_RATE 2000.0     /* updates a second that nobody waits for */
+#define ALONE_RATE 1850.0     /* updates a second that nobody waits for */
 #define LOOK_NS    5000000U   /* updates are counted for so long to tell their rate ... */
 #define MEMORY_NS  40000000.0 /* ... which is an average over about this */
 

@@ -3,25 +3,6 @@
  * zonestore/stored.c — rdata between wire form and stored form. */
 #include "zonestore/stored_p.h"
 
-/* Where the names of a relative type stand. */
-struct layout {
-	unsigned skip;  /* octets before the first */
-	unsigned names; /* one right after the other */
-};
-
-static struct layout layout_of(uint16_t type)
-{
-	switch (type) {
-	case TYPE_MX:
-		return (struct layout){ 2, 1 };
-	case TYPE_SOA:
-	case 14: /* MINFO */
-		return (struct layout){ 0, 2 };
-	default:
-		return (struct layout){ 0, 1 };
-	}
-}
-
 /* Octets of a name up to and without its final 0x00 or 0xC0. */
 static size_t labels_len(const uint8_t *name)
 {
@@ -57,7 +38,7 @@ static size_t labels_below(const uint8_t *name, size_t len, struct name apex)
 
 void stored_put(uint16_t type, struct bytes rdata, struct name apex, struct buffer *out)
 {
-	struct layout layout = layout_of(type);
+	struct stored_layout layout = stored_layout(type);
 	size_t at = layout.skip;
 
 	if (!stored_is_relative(type)) {
@@ -82,7 +63,7 @@ void stored_put(uint16_t type, struct bytes rdata, struct name apex, struct buff
 
 struct bytes stored_wire(uint16_t type, struct bytes stored, struct name apex, uint8_t *out)
 {
-	struct layout layout = layout_of(type);
+	struct stored_layout layout = stored_layout(type);
 	struct writer w = writer_of(out, RDATA_MAX_LEN);
 	size_t at = layout.skip;
 	bool relative = false;
@@ -107,7 +88,7 @@ struct bytes stored_wire(uint16_t type, struct bytes stored, struct name apex, u
 
 size_t stored_wire_len(uint16_t type, struct bytes stored, unsigned apex_len)
 {
-	struct layout layout = layout_of(type);
+	struct stored_layout layout = stored_layout(type);
 	size_t at = layout.skip;
 	size_t len = stored.len;
 
@@ -124,7 +105,7 @@ size_t stored_wire_len(uint16_t type, struct bytes stored, unsigned apex_len)
 
 unsigned stored_name_max(uint16_t type, struct bytes stored)
 {
-	struct layout layout = layout_of(type);
+	struct stored_layout layout = stored_layout(type);
 	size_t at = layout.skip;
 	size_t longest = 0;
 
@@ -159,7 +140,7 @@ static unsigned fold_ranges(uint16_t type, struct bytes a, struct rdata_name out
 		return rdata_caseless_names(type, a, out);
 	}
 	/* All that follows the first name's beginning is names; but an SOA never stands in a set. */
-	out[0].offset = (uint16_t)layout_of(type).skip;
+	out[0].offset = (uint16_t)stored_layout(type).skip;
 	return 1;
 }
 
@@ -230,7 +211,7 @@ static bool name_check(struct reader *r)
 
 bool stored_check(uint16_t type, struct bytes stored)
 {
-	struct layout layout = layout_of(type);
+	struct stored_layout layout = stored_layout(type);
 	struct reader r = reader_of(stored);
 	struct bytes skipped;
 

@@ -20,6 +20,25 @@ static inline bool stored_is_relative(uint16_t type)
 	return type <= TYPE_MX && (0xD3FCU >> type & 1) != 0; /* 2-9, 12, 14, 15 */
 }
 
+/* Where the names of a relative type stand. */
+struct stored_layout {
+	unsigned skip;  /* octets before the first */
+	unsigned names; /* one right after the other */
+};
+
+static inline struct stored_layout stored_layout(uint16_t type)
+{
+	switch (type) {
+	case TYPE_MX:
+		return (struct stored_layout){ 2, 1 };
+	case TYPE_SOA:
+	case 14: /* MINFO */
+		return (struct stored_layout){ 0, 2 };
+	default:
+		return (struct stored_layout){ 0, 1 };
+	}
+}
+
 /* Appends the stored form of checked, uncompressed rdata. */
 void stored_put(uint16_t type, struct bytes rdata, struct name apex, struct buffer *out);
 

@@ -5,6 +5,7 @@ never come to the point."""
 import itertools
 import os
 import re
+import resource
 import select
 import socket
 import struct
@@ -23,6 +24,9 @@ BIG = 'big.evil.example.'
 BIG_RECORDS = 60000
 IDLE_S = 15         # CONN_IDLE_S of daemon/server.c
 STALL_S = 60        # CONN_STALL_S, after which a client that takes nothing is left
+CONNS_MAX = 16384   # of daemon/server.c
+SLOW = 1500         # clients that take nothing
+FILES = CONNS_MAX + 600     # that this process and axfarmd may have open
 
 
 class Big(evil.Evil):
@@ -205,6 +209,69 @@ def streams(case):
         case.check('stalled', stalled.was_left)
         case.check('lives', subject.process.must_live)
     finally:
+        big.stop()
+
+
+class Crowd:
+    """Clients that began a transfer and take nothing of it, and others that only sit there."""
+
+    def __init__(self, subject):
+        self.subject = subject
+        self.slow, self.idle = [], []
+
+    def slow_begin(self):
+        self.slow = [connect(self.subject, 4096) for _ in range(SLOW)]
+        for s in self.slow:
+            s.sendall(frame(wire.message(BIG, wire.AXFR)))
+        for s in self.slow:
+            s.recv(1, socket.MSG_PEEK)
+
+    def others(self):
+        """One who takes all, and one who asks, are served as ever."""
+        pipelined(self.subject)
+        lifecycle.expect('the serial meanwhile', self.subject.serial(BIG, 1.0), 1)
+
+    def full(self):
+        """The longest idle goes for each that comes; whoever is sent something stays."""
+        started = len(self.idle)
+        while len(self.slow) + len(self.idle) < CONNS_MAX + 100:
+            self.idle.append(connect(self.subject))
+        self.others()
+        lifecycle.expect('what the longest idle hears', self.idle[started].recv(1), b'')
+        self.idle[-1].sendall(queries(1, -1))
+        read_answers(self.idle[-1], 1, -1)
+        for s in self.slow:
+            if not s.recv(1000):
+                raise Failure('a slow client was left')
+
+    def end(self):
+        for s in self.slow + self.idle:
+            s.close()
+
+
+@scenario('crowd')
+def crowd(case):
+    """More clients than a shard has room for."""
+    subject = axfarm.Axfarm(case)
+    subject.workers = 1
+    big = Big(case.port())
+    subject.add_secondary(BIG, peers.Target(big.tcp.getsockname()[1]))
+    clients = Crowd(subject)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    try:
+        subject.start()
+        subject.wait_serial(BIG, 1)
+        if hard < SLOW + 500:
+            case.note('only %d files may be open here' % hard)
+            return
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        case.check('slow', clients.slow_begin)
+        case.check('others', clients.others)
+        if hard >= FILES:
+            case.check('full', clients.full)
+        case.check('lives', subject.process.must_live)
+    finally:
+        clients.end()
         big.stop()
 
 

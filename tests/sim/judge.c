@@ -205,7 +205,8 @@ static void check_visible(struct judge *j, unsigned zone, const struct snapshot 
 	j->visible++;
 }
 
-static void check_timers(struct judge *j, unsigned zone)
+/* Returns whether the zone is busy. */
+static bool check_running(struct judge *j, unsigned zone)
 {
 	const struct secondary_zone *z = &j->node->zones[zone];
 	struct judge_zone *jz = &j->zones[zone];
@@ -214,7 +215,7 @@ static void check_timers(struct judge *j, unsigned zone)
 	int64_t now_s = env_wall_s(sim_env(j->sim));
 
 	if (z->life != ZONE_RUNNING) {
-		return;
+		return z->life == ZONE_STOPPING;
 	}
 	timers = zone_timers(z->zone);
 	if (jz->snap != NULL && timers.expire_at_s != 0 &&
@@ -222,13 +223,12 @@ static void check_timers(struct judge *j, unsigned zone)
 		judge_fail(j, (int)zone, "is served %lld s after it expired",
 		           (long long)(now_s - timers.expire_at_s));
 	}
-	if (!jz->may_go_back || j->now_ns < jz->said_ns + NS_PER_S || z->acts > 0) {
-		return;
-	}
 	transfer_zone_report(j->node->transfer, z->zone, &report);
-	if (!report.busy && report.state == TRANSFER_ZONE_OK) {
+	if (jz->may_go_back && j->now_ns >= jz->said_ns + NS_PER_S && z->acts == 0 &&
+	    !report.busy && report.state == TRANSFER_ZONE_OK) {
 		jz->may_go_back = false; /* all that was asked for is done */
 	}
+	return report.busy;
 }
 
 static void check_zone(struct judge *j, unsigned zone)
@@ -244,7 +244,9 @@ static void check_zone(struct judge *j, unsigned zone)
 	snap = zone_borrow(z->zone);
 	have = zone_have(z->zone);
 	jz->have_before = jz->have_serial;
-	if (zone_expired(z->zone)) {
+	jz->expired = zone_expired(z->zone);
+	jz->pinned = zone_pinned(z->zone);
+	if (jz->expired) {
 		jz->was_expired = true;
 	}
 	if (have != NULL) {
@@ -280,18 +282,50 @@ void judge_published(struct judge *j, unsigned zone, const struct snapshot *snap
 	remember_serial(j, zone, snapshot_serial(snap).n);
 }
 
+static void sweep(struct judge *j)
+{
+	struct transfer_counts counts;
+	unsigned busy = 0;
+
+	for (unsigned i = 0; i < j->truth->zone_count; i++) {
+		busy += check_running(j, i);
+	}
+	transfer_counts(j->node->transfer, &counts);
+	if (counts.sessions > busy) {
+		judge_fail(j, -1, "%" PRIu64 " sessions for %u zones that are busy",
+		           counts.sessions, busy);
+	}
+}
+
 void judge_turn(struct judge *j)
 {
 	count_turn(j);
 	for (unsigned i = 0; i < j->truth->zone_count; i++) {
 		check_zone(j, i);
-		if (j->turns % SWEEP_EVERY == 0) {
-			check_timers(j, i);
-		}
+	}
+	if (j->turns % SWEEP_EVERY == 0) {
+		sweep(j);
 	}
 }
 
 /* ---- ends and beginnings ---- */
+
+static void check_again(struct judge *j, unsigned zone, const struct seen *now)
+{
+	const struct zone *z = j->node->zones[zone].zone;
+	const struct judge_zone *jz = &j->zones[zone];
+
+	/* A version may have come that the end of the node overtook. */
+	if (jz->expired && zone_borrow(z) != NULL && seen_same(now, &jz->last) &&
+	    snapshot_source_serial(zone_have(z)).n == jz->have_serial) {
+		judge_fail(j, (int)zone, "had expired, and is served again");
+	}
+	if (!jz->acting && jz->pinned != zone_pinned(z)) {
+		judge_fail(j, (int)zone,
+		           jz->pinned ? "was pinned and is not any more"
+		                      : "was not pinned and is now");
+	}
+}
 
 void judge_started(struct judge *j)
 {
@@ -311,12 +345,17 @@ void judge_started(struct judge *j)
 			continue;
 		}
 		now = seen_of(snap);
+		if (jz->seen) {
+			check_again(j, i, &now);
+		}
 		jz->have = NULL;
 		check_have(j, i, zone_have(z->zone));
 		check_content(j, i, snap);
 		check_serial(j, i, &now);
 		remember(j, i, &now);
-		jz->was_expired = jz->was_expired || zone_expired(z->zone);
+		jz->expired = zone_expired(z->zone);
+		jz->pinned = zone_pinned(z->zone);
+		jz->was_expired = jz->was_expired || jz->expired;
 		jz->snap = zone_borrow(z->zone);
 	}
 }
@@ -329,6 +368,7 @@ void judge_ending(struct judge *j)
 	}
 	for (unsigned i = 0; i < TRUTH_ZONES_MAX; i++) {
 		j->zones[i].snap = NULL;
+		j->zones[i].acting = j->node->zones[i].acts > 0;
 	}
 }
 

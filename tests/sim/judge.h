@@ -7,7 +7,7 @@
  *	- Serials do not go back, those of the primary nor those that are served, unless somebody said
  *	  that they may.
  *	- What is visible is durable: what a crash leaves is what was visible or something newer.
- *	- Nothing is served after it expired.
+ *	- Nothing is served after it expired, and pins hold, also over an end of the node.
  *	- Nothing goes round without end.
  *
  * A violation is printed, with what replays it, and ends the program with 1.
@@ -34,8 +34,12 @@ struct judge_zone {
 	struct seen last;
 	bool may_go_back; /* somebody said so, and something is still under way */
 	uint64_t said_ns;
-	bool steady;                 /* nothing may go back now, whatever the policy */
-	bool was_expired;            /* since a version was last served */
+	bool steady;      /* nothing may go back now, whatever the policy */
+	bool was_expired; /* since a version was last served */
+	/* As the last turn left it. */
+	bool expired;
+	bool pinned;
+	bool acting;                 /* an operator's act was on its way when the node ended */
 	const struct snapshot *have; /* what the primary sent last, served or kept aside */
 	bool had;
 	uint32_t have_serial; /* the primary's */

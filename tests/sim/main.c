@@ -21,6 +21,7 @@ static const char usage[] =
 	"  -v             what happens, with virtual times\n"
 	"  --trace        a line for each seed, with a sum over all that happened\n"
 	"  --twice        each seed twice: both must be the same\n"
+	"  --sessions N   transfers at once from a primary\n"
 	"  --plant NAME   plants a fault, which must be found: foreign, early, back, leak, stuck, "
 	"heap\n"
 	"A violation is printed with its seed, and the exit status is 1.\n";
@@ -29,8 +30,7 @@ struct plan {
 	uint64_t first;
 	uint64_t count; /* 0: until the time is over */
 	uint64_t minutes;
-	enum plant plant;
-	bool verbose;
+	struct run_options run;
 	bool trace;
 	bool twice;
 };
@@ -102,19 +102,19 @@ static void watch_death(void)
 
 static void fail(const struct plan *plan, uint64_t seed, const char *what)
 {
-	printf("VIOLATION seed %" PRIu64 ": %s\nreplay: ./dev sim --seed %" PRIu64, seed, what,
-	       seed);
-	if (plan->plant != PLANT_NONE) {
-		printf(" --plant %s", plant_print(plan->plant));
-	}
-	printf(" -v\n");
+	char again[64];
+
+	run_again(&plan->run, again, sizeof(again));
+	printf("VIOLATION seed %" PRIu64 ": %s\nreplay: ./dev sim --seed %" PRIu64 "%s -v\n", seed,
+	       what, seed, again);
 	exit(1);
 }
 
 static void run_once(const struct plan *plan, uint64_t seed, struct run_result *out)
 {
-	struct run_options options = { seed, plan->plant, plan->verbose };
+	struct run_options options = plan->run;
 
+	options.seed = seed;
 	seed_now = seed;
 	run_seed(&options, out);
 }
@@ -134,7 +134,7 @@ static void run_one(const struct plan *plan, uint64_t seed, struct run_result *o
 			fail(plan, seed, "is not the same the second time");
 		}
 	}
-	if (plan->trace || plan->verbose) {
+	if (plan->trace || plan->run.verbose) {
 		printf("seed %" PRIu64 ": trace %016" PRIx64
 		       ", %u zones, %u primaries, %.0f s, %" PRIu64 " turns, %" PRIu64
 		       " answers (%" PRIu64 " bad), %" PRIu64 " versions served, %" PRIu64
@@ -253,14 +253,21 @@ static bool option_argument(const char *option, const char *argument, struct pla
 		plan->first = env_random_u32(env_system());
 		return whole_number(argument, &plan->minutes);
 	}
-	return strcmp(option, "--plant") == 0 && plant_named(argument, &plan->plant);
+	if (strcmp(option, "--sessions") == 0) {
+		uint64_t sessions = 0;
+		bool read = whole_number(argument, &sessions);
+
+		plan->run.sessions = (unsigned)sessions;
+		return read && sessions <= UINT16_MAX;
+	}
+	return strcmp(option, "--plant") == 0 && plant_named(argument, &plan->run.plant);
 }
 
 static bool options_read(int argc, char **argv, struct plan *plan)
 {
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-v") == 0) {
-			plan->verbose = true;
+			plan->run.verbose = true;
 		} else if (strcmp(argv[i], "--trace") == 0) {
 			plan->trace = true;
 		} else if (strcmp(argv[i], "--twice") == 0) {

@@ -11,9 +11,6 @@
 #include "base/hash.h"
 #include "zonestore/check.h"
 
-#define STORM_MIN_S  150
-#define STORM_MORE_S 300
-
 uint32_t run_dice(struct run *r, uint32_t below)
 {
 	return truth_dice(&r->truth, below);
@@ -236,6 +233,7 @@ static void begin(struct run *r, const struct run_options *options)
 	node.key = r->key;
 	node.hooks = (struct secondary_hooks){ r, on_turn, on_publish, on_event, on_line };
 	node.level = options->verbose ? LEVEL_DEBUG : LEVEL_ERROR;
+	node.sessions_per_primary_max = options->sessions;
 	secondary_init(&r->node, &node);
 	for (unsigned z = 0; z < r->truth.zone_count; z++) {
 		run_zone_add(r, z);
@@ -332,17 +330,26 @@ static void result(const struct run *r, struct run_result *out)
 	}
 }
 
+void run_again(const struct run_options *options, char *out, size_t cap)
+{
+	char sessions[32] = "";
+
+	if (options->sessions != 0) {
+		snprintf(sessions, sizeof(sessions), " --sessions %u", options->sessions);
+	}
+	snprintf(out, cap, "%s%s%s", sessions, options->plant == PLANT_NONE ? "" : " --plant ",
+	         options->plant == PLANT_NONE ? "" : plant_print(options->plant));
+}
+
 void run_seed(const struct run_options *options, struct run_result *out)
 {
 	struct run *r = mem_zero(1, sizeof(*r));
-	char again[64] = "";
+	char again[64];
 
 	begin(r, options);
-	if (options->plant != PLANT_NONE) {
-		snprintf(again, sizeof(again), " --plant %s", plant_print(options->plant));
-	}
+	run_again(options, again, sizeof(again));
 	r->judge.again = again;
-	storm_run(r, STORM_MIN_S + run_dice(r, STORM_MORE_S));
+	storm_run(r);
 	calm_run(r);
 	result(r, out);
 	end(r);

@@ -27,6 +27,7 @@ enum plant {
 struct run_options {
 	uint64_t seed;
 	enum plant plant;
+	unsigned sessions; /* transfers at once from a primary; 0: the engine's default */
 	bool verbose;
 };
 
@@ -44,6 +45,17 @@ struct run_result {
 	double virtual_s;
 };
 
+/* What a storm is made of. */
+struct storm {
+	uint32_t acts;
+	uint32_t pause_max_ms; /* between two */
+	uint32_t faults_ppm_max;
+	uint32_t ends_one_in; /* of the chances that the node has to end */
+	uint32_t changes;     /* shares of what happens */
+	uint32_t faults;
+	uint32_t commands;
+};
+
 struct run {
 	struct sim *sim;
 	struct truth truth;
@@ -53,6 +65,7 @@ struct run {
 	struct secondary node;
 	struct judge judge;
 	enum plant plant;
+	struct storm storm;
 	int heads[TRUTH_ZONES_MAX]; /* the newest version of each zone */
 	uint64_t restart_ns;        /* when a node that is down begins again */
 	unsigned crashes;
@@ -63,6 +76,9 @@ struct run {
 void run_seed(const struct run_options *options, struct run_result *out);
 
 const char *plant_print(enum plant plant);
+
+/* Writes the options besides the seed that replay a run, each after a space. */
+void run_again(const struct run_options *options, char *out, size_t cap);
 
 /* ---- between run.c, storm.c and calm.c ---- */
 
@@ -87,8 +103,8 @@ void run_notify(struct run *r, unsigned primary, unsigned zone, const uint32_t *
 /* The primary of the zone's policy, by its place there. */
 struct primary_peer *run_primary_of(struct run *r, const struct zone_policy *policy, size_t place);
 
-/* Faults, changes and commands for so long. */
-void storm_run(struct run *r, uint32_t seconds);
+/* Changes, faults and commands. */
+void storm_run(struct run *r);
 
 /* No more faults: the network is calm, primaries and disk are well. */
 void storm_end(struct run *r);

@@ -204,6 +204,7 @@ void secondary_init(struct secondary *s, const struct secondary_options *options
 	*s = (struct secondary){ .sim = options->sim,
 		                 .truth = options->truth,
 		                 .key = options->key,
+		                 .sessions_per_primary_max = options->sessions_per_primary_max,
 		                 .hooks = options->hooks,
 		                 .disk = memory_disk_new(),
 		                 .udp = IO_SOCKET_NONE };
@@ -278,7 +279,11 @@ static void life_end(struct life *l, struct pool_stats *left)
 
 void secondary_start(struct secondary *s)
 {
-	struct transfer_options options = { .io = s->io, .events = &s->events };
+	struct transfer_options options = {
+		.io = s->io,
+		.events = &s->events,
+		.sessions_per_primary_max = s->sessions_per_primary_max,
+	};
 	struct life l;
 
 	assert(!s->up && !s->datagrams.waiting);

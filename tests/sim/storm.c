@@ -5,9 +5,9 @@
 
 #include "tests/sim/run.h"
 
-#define PAUSE_MAX_MS   1200
-#define FAULTS_PPM_MAX 600000
-#define PPM            1000000U
+#define ACTS_MIN  150
+#define ACTS_MORE 450
+#define PPM       1000000U
 
 static uint64_t now_ns(const struct run *r)
 {
@@ -183,7 +183,7 @@ static void primary_changes(struct run *r)
 		judge_note(&r->judge, "p%u dies", p->index);
 		primary_peer_down(p);
 	} else {
-		p->fault_ppm = run_dice(r, 3) == 0 ? 0 : run_dice(r, FAULTS_PPM_MAX);
+		p->fault_ppm = run_dice(r, 3) == 0 ? 0 : run_dice(r, r->storm.faults_ppm_max);
 		judge_note(&r->judge, "p%u: %u of a million answers fail", p->index, p->fault_ppm);
 	}
 }
@@ -240,7 +240,7 @@ static void faults(struct run *r)
 		disk_changes(r);
 		break;
 	default:
-		if (run_dice(r, 2) == 0) {
+		if (run_dice(r, r->storm.ends_one_in) == 0) {
 			bool crash = run_dice(r, 4) != 0;
 
 			run_node_down(r, crash, 2 + run_dice(r, run_dice(r, 2) == 0 ? 50 : 20000));
@@ -361,27 +361,48 @@ static void operators(struct run *r)
 
 /* ---- the storm ---- */
 
-void storm_run(struct run *r, uint32_t seconds)
+/* Storms differ: what is rare in one is all there is in another. */
+static void storm_init(struct run *r)
 {
-	uint64_t until = now_ns(r) + seconds * NS_PER_S;
+	static const uint32_t pauses[] = { 60, 400, 1200, 1200, 1200, 3000 };
+	static const uint32_t faults[] = { 20000, 300000, 600000, 1000000 };
+	struct storm *s = &r->storm;
 
-	while (now_ns(r) < until) {
-		uint32_t kind = run_dice(r, 10);
+	*s = (struct storm){ .acts = ACTS_MIN + run_dice(r, ACTS_MORE),
+		             .pause_max_ms = pauses[run_dice(r, ARRAY_LEN(pauses))],
+		             .faults_ppm_max = faults[run_dice(r, ARRAY_LEN(faults))],
+		             .ends_one_in = 1 + run_dice(r, 4),
+		             .changes = 1 + run_dice(r, 8),
+		             .faults = run_dice(r, 9),
+		             .commands = run_dice(r, 6) };
+	judge_note(&r->judge,
+	           "storm: %u acts, %u ms apart at most; %u changes to %u faults to %u commands",
+	           s->acts, s->pause_max_ms, s->changes, s->faults, s->commands);
+}
 
-		sim_run_for(r->sim, (1 + run_dice(r, PAUSE_MAX_MS)) * NS_PER_MS);
-		if (!r->node.up) {
-			if (now_ns(r) >= r->restart_ns) {
-				run_node_up(r);
-			}
-			kind = 0; /* the world goes on without it */
+static void storm_act(struct run *r)
+{
+	const struct storm *s = &r->storm;
+	uint32_t kind = run_dice(r, s->changes + s->faults + s->commands);
+
+	if (kind < s->changes || !r->node.up) {
+		changes(r);
+	} else if (kind < s->changes + s->faults) {
+		faults(r);
+	} else {
+		operators(r);
+	}
+}
+
+void storm_run(struct run *r)
+{
+	storm_init(r);
+	for (uint32_t i = 0; i < r->storm.acts; i++) {
+		sim_run_for(r->sim, (1 + run_dice(r, r->storm.pause_max_ms)) * NS_PER_MS);
+		if (!r->node.up && now_ns(r) >= r->restart_ns) {
+			run_node_up(r);
 		}
-		if (kind < 5) {
-			changes(r);
-		} else if (kind < 8) {
-			faults(r);
-		} else {
-			operators(r);
-		}
+		storm_act(r);
 	}
 }
 

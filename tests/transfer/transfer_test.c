@@ -159,3 +159,46 @@ TEST(transfer, spreads_refreshes)
 	cr_expect(lt(uint, worst, 20), "four a second on the average");
 	world_fini(&w);
 }
+
+/* Found by the simulator: each question over UDP took seconds to fail, one after the other. */
+TEST(transfer, a_primary_that_is_silent_over_udp_is_asked_over_tcp)
+{
+	struct zone *zones[ZONES];
+	struct world w;
+
+	world_init(&w, 6, 1, false);
+	w.primaries[0]->deaf_to_udp = true;
+	add_zones(&w, zones, ZONES);
+	world_run_s(&w, 1000 + 30);
+	cr_expect(eq(uint, loaded(zones, ZONES), ZONES));
+	cr_expect(ge(uint, w.happened[EVENT_REFRESH_CURRENT], ZONES), "each was refreshed");
+	world_fini(&w);
+}
+
+/* Found by the simulator: of those told by a primary that says nothing more, one after the other tried. */
+TEST(transfer, news_of_a_primary_that_is_silent_come_from_another)
+{
+	struct zone *zones[ZONES];
+	struct transfer_notice notice;
+	struct world w;
+	unsigned current = 0;
+
+	world_init(&w, 7, 2, false);
+	add_zones(&w, zones, ZONES);
+	world_run_s(&w, 20);
+	cr_assert(eq(uint, loaded(zones, ZONES), ZONES));
+	script_fail(&w.primaries[0]->script, SCRIPT_SILENT, SCRIPT_ALL, UINT_MAX);
+	world_bump(&w, 2);
+	notice = (struct transfer_notice){ .from = w.primaries[0]->at,
+		                           .has_serial = true,
+		                           .serial = { 2 } };
+	for (unsigned i = 0; i < ZONES; i++) {
+		transfer_zone_notified(w.transfer, zones[i], &notice);
+	}
+	world_run_s(&w, 70); /* what had begun has waited in vain, twice */
+	for (unsigned i = 0; i < ZONES; i++) {
+		current += snapshot_serial(zone_borrow(zones[i])).n == 2;
+	}
+	cr_expect(eq(uint, current, ZONES));
+	world_fini(&w);
+}

@@ -18,6 +18,8 @@ struct bench {
 	struct pool *pool;
 	struct script script;
 	struct tsig_key *key;
+	struct xfr_share *share;
+	bool other_case; /* the question's */
 	uint8_t *buffer;
 };
 
@@ -83,6 +85,10 @@ static struct xfr_out *answer(struct bench *b, struct session *s, const struct s
 	request.id = h.id;
 	request.flags = h.flags;
 	request.tsig = &tsig;
+	request.share = b->share;
+	if (b->other_case) {
+		q.name.octets[1] ^= 0x20;
+	}
 	if (q.type == TYPE_IXFR) {
 		request.has_serial = true;
 		cr_assert(eq(int, xfr_out_read_serial(r, &h, &request.serial), ERR_OK));
@@ -122,9 +128,13 @@ static unsigned transfer(struct bench *b, const struct snapshot *snap, const str
 	for (;;) {
 		cr_assert(eq(int, xfr_out_next(x, b->buffer, MESSAGE_MAX_LEN, 1000, &message),
 		             ERR_OK));
-		if (message.len == 0) {
-			cr_assert(xfr_out_ended(x), "the whole zone needs no walk");
+		if (message.len == 0 && xfr_out_ended(x)) {
 			break;
+		}
+		if (message.len == 0) {
+			cr_assert(eq(sz, xfr_out_room(x), MESSAGE_MAX_LEN),
+			          "the whole zone needs no walk");
+			continue;
 		}
 		messages++;
 		cr_assert(le(int, s->state, SESSION_RECEIVING), "nothing after the end");
@@ -186,9 +196,108 @@ TEST(xfr_out, fills_its_messages)
 	b.script.size = 10000;
 	snap = script_build(&b.script, 1, b.pool);
 	/* 24 octets a record: a label of up to six, a pointer, ten fixed, four of address. */
-	cr_expect(lt(uint, transfer(&b, snap, NULL, &s), 10));
+	cr_expect(lt(uint, transfer(&b, snap, NULL, &s), 18));
 	session_fini(&s);
 	snapshot_unref(snap);
+	bench_fini(&b);
+}
+
+/* One of several clients. */
+struct client {
+	struct session session;
+	struct xfr_out *x;
+	unsigned messages;
+	bool done;
+};
+
+static void client_begin(struct bench *b, struct client *c, const struct snapshot *snap, unsigned i)
+{
+	static const struct policy_limits limits = { .transfer_time_s = 60, .idle_time_s = 10 };
+	struct tsig_key *key = b->key;
+	struct session_options options = { .apex = name_of(&b->script.apex),
+		                           .pool = b->pool,
+		                           .kind = SESSION_AXFR,
+		                           .id = (uint16_t)(100 + i),
+		                           .key = i % 3 == 1 ? key : NULL,
+		                           .limits = &limits };
+
+	session_init(&c->session, &options);
+	b->key = options.key;
+	b->other_case = i % 4 == 3;
+	c->x = answer(b, &c->session, snap, i % 2 == 0);
+	b->other_case = false;
+	b->key = key;
+}
+
+static void client_step(struct bench *b, struct client *c)
+{
+	static struct rr_scratch scratch;
+	struct session_clock now = { NS_PER_S, 1000 };
+	struct bytes message;
+
+	cr_assert(eq(int, xfr_out_next(c->x, b->buffer, MESSAGE_MAX_LEN, 1000, &message), ERR_OK));
+	if (message.len > 0) {
+		c->messages++;
+		session_message(&c->session, message, now, &scratch);
+		cr_assert(ne(int, c->session.state, SESSION_FAILED), "%s",
+		          err_code(c->session.err));
+	} else {
+		c->done = xfr_out_ended(c->x);
+	}
+}
+
+static void client_end(struct client *c, const struct snapshot *snap, bool whole)
+{
+	struct snapshot *made;
+	struct id want = root_of(snap);
+	struct id got;
+
+	xfr_out_free(c->x);
+	cr_assert(eq(int, c->session.state == SESSION_DONE, whole));
+	if (whole) {
+		made = session_take_snapshot(&c->session);
+		got = root_of(made);
+		cr_expect(id_equal(&want, &got));
+		snapshot_unref(made);
+	}
+	session_fini(&c->session);
+}
+
+/* Clients of one version and of another, signed and not, that begin and go on at random; one of them
+ * goes away in the middle. */
+TEST(xfr_out, shares_what_it_made_with_clients_at_any_place)
+{
+	enum { CLIENTS = 9, GOES = 4, VERSIONS = 2 };
+	struct client *clients = mem_zero(CLIENTS, sizeof(*clients));
+	struct snapshot *snaps[VERSIONS];
+	struct bench b;
+	unsigned left = CLIENTS;
+
+	bench_init(&b, true);
+	b.share = xfr_share_new();
+	b.script.size = 60000; /* more messages than places to keep them */
+	snaps[0] = script_build(&b.script, 5, b.pool);
+	snaps[1] = script_build(&b.script, 900, b.pool);
+	while (left > 0) {
+		unsigned i = env_random_below(&b.fake.env, CLIENTS);
+		struct client *c = &clients[i];
+		if (c->x == NULL && !c->done) {
+			client_begin(&b, c, snaps[i % 5 == 0], i);
+		}
+		for (unsigned n = env_random_below(&b.fake.env, 12); n > 0 && !c->done; n--) {
+			client_step(&b, c);
+		}
+		if (c->x != NULL && (c->done || (i == GOES && c->messages > 20))) {
+			client_end(c, snaps[i % 5 == 0], c->done);
+			c->x = NULL;
+			c->done = true;
+			left--;
+		}
+	}
+	xfr_share_free(b.share);
+	snapshot_unref(snaps[0]);
+	snapshot_unref(snaps[1]);
+	free(clients);
 	bench_fini(&b);
 }
 

@@ -2,7 +2,10 @@
  *
  * tests/zonestore/lmdb_log_test.c — the log of zones' records against an array: it grows, is moved into
  * the table of zones and removed, amid drops, lost transactions and restarts. */
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/env.h"
@@ -211,4 +214,65 @@ TEST(lmdb_log, many_zones_that_change_share_pages)
 	}
 	j->ops->free(j);
 	folder_remove(f.path);
+}
+
+/* Where an entry of a zone begins in the file; -1 if it is not there. */
+static off_t entry_place(int fd, uint64_t number)
+{
+	uint8_t head[16];
+	uint8_t page[4096];
+	ssize_t len;
+
+	store_u64(head, number);
+	store_u64(head + 8, ~number);
+	for (off_t at = 0; (len = pread(fd, page, sizeof(page), at)) > 0; at += len) {
+		uint8_t *found = memmem(page, (size_t)len, head, sizeof(head));
+		if (found != NULL) {
+			return at + (found - page);
+		}
+	}
+	return -1;
+}
+
+static void flip_entry(const char *folder, uint64_t number)
+{
+	char path[4200];
+	uint8_t octet;
+	off_t at;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", folder);
+	fd = open(path, O_RDWR);
+	cr_assert(ge(int, fd, 0));
+	while ((at = entry_place(fd, number)) >= 0) { /* old pages may have it, too */
+		cr_assert(eq(int, (int)pread(fd, &octet, 1, at + 7), 1));
+		octet ^= 4;
+		cr_assert(eq(int, (int)pwrite(fd, &octet, 1, at + 7), 1));
+	}
+	close(fd);
+}
+
+/* Else an older record would pass for the newest one. */
+TEST(lmdb_log, an_entry_that_is_damaged_is_found)
+{
+	struct journal_lmdb_options o = { 0 };
+	struct world w;
+	char why[256] = "";
+	struct journal *j;
+
+	world_init(&w);
+	cr_assert(eq(int, w.j->ops->begin(w.j), ERR_OK));
+	for (uint32_t i = 1; i < 100; i++) {
+		put(&w, 7 * i);
+	}
+	cr_assert(eq(int, w.j->ops->commit(w.j), ERR_OK));
+	w.j->ops->free(w.j);
+	cr_assert(eq(int, journal_lmdb_check(w.folder.path), ERR_OK));
+	flip_entry(w.folder.path, 77);
+	cr_expect(eq(int, journal_lmdb_check(w.folder.path), ERR_STORE_CORRUPT));
+	o.path = w.folder.path;
+	cr_expect(eq(int, journal_lmdb_new(&o, &j, why, sizeof(why)), ERR_STORE_CORRUPT));
+	folder_remove(w.folder.path);
+	free(w.have);
+	free(w.before);
 }

@@ -78,8 +78,8 @@ TEST(pace, more_updates_share_more)
 	run_begin(&r);
 	run_on(&r, 5000, 1);
 	run_on(&r, 5000, 2);
-	cr_expect(lt(u64, r.longest_ns, 4 * MS));
-	cr_expect(lt(u64, r.transactions, 2 * 5000 / 12));
+	cr_expect(lt(u64, r.longest_ns, 9 * MS / 2));
+	cr_expect(lt(u64, r.transactions, 2 * 5000 / 16));
 }
 
 TEST(pace, a_load_has_a_hundred_transactions_a_second)
