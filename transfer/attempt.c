@@ -284,10 +284,10 @@ static bool axfr_may_help(const struct refresh *z, enum err e)
 static void pull_failed(struct refresh *z, enum err e)
 {
 	struct session *s = &z->pull->session;
+	struct serial serial = session_serial(s);
 	struct addr primary = z->primary->addr;
 	bool again = axfr_may_help(z, e);
-	bool lower = !again && e == ERR_SERIAL_OLD;
-	struct serial serial = session_serial(s);
+	bool lower = false;
 
 	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0) {
 		primary_unreached(z->primary, e); /* those that wait for it need not find out too */
@@ -298,9 +298,12 @@ static void pull_failed(struct refresh *z, enum err e)
 	window_judged(&z->primary->windows[JOB_PULL], refuses(e), io_now_ns(refresh_engine(z)->io));
 	if (again) {
 		refresh_event_fallback(z, &primary, e);
-	} else if (lower && !round_elects(z) && !round_compares(z)) {
-		e = attempt_note_lower(z, &primary, serial);
-	} else if (!lower) {
+	} else if (e == ERR_SERIAL_OLD) {
+		lower = true;
+		if (!round_elects(z) && !round_compares(z)) { /* else it is no news yet */
+			e = attempt_note_lower(z, &primary, session_serial(s));
+		}
+	} else {
 		refresh_event_pull_failed(z, s, e);
 		transfer_count(&refresh_engine(z)->counts.transfers_failed, 1);
 	}
@@ -308,10 +311,12 @@ static void pull_failed(struct refresh *z, enum err e)
 	if (again) {
 		z->method = REFRESH_BY_AXFR;
 		refresh_enqueue(z);
-	} else if (!lower) {
+	} else if (lower) {
+		if (!round_heard(z, serial)) {
+			refresh_lower(z, e);
+		}
+	} else {
 		refresh_attempt_failed(z, e);
-	} else if (!round_heard(z, serial)) {
-		refresh_lower(z, e);
 	}
 }
 

@@ -81,6 +81,7 @@ struct primary {
 	struct io_timer conn_timer;     /* no connection could be had: try again */
 	bool wants_conn;                /* told the quota so */
 	bool heard;                     /* has answered over TCP since it was down */
+	unsigned mute;                  /* connections in a row that closed without a word */
 	uint32_t conn_bears;            /* connections it was seen to bear; 0: not known */
 	uint64_t bears_ns;              /* when */
 	enum primary_ability ability;

@@ -95,6 +95,23 @@ static void on_notify(void *self, int zone, uint32_t serial)
 
 /* ---- policies ---- */
 
+/* Some primaries are spared: fewer connections, transfers or questions than there may be. */
+static struct policy_pace pace(struct run *r)
+{
+	struct policy_pace p = { .transfers = r->sessions };
+
+	if (r->sessions == 0 && run_dice(r, 4) == 0) {
+		p.transfers = 1 + run_dice(r, 20);
+	}
+	if (run_dice(r, 4) == 0) {
+		p.connections = 1 + run_dice(r, 4);
+	}
+	if (run_dice(r, 6) == 0) {
+		p.queries_per_s = 20 + run_dice(r, 100);
+	}
+	return p;
+}
+
 static void policy_primaries(struct run *r, struct zone_policy *p)
 {
 	unsigned order[PRIMARIES_MAX];
@@ -114,6 +131,7 @@ static void policy_primaries(struct run *r, struct zone_policy *p)
 
 		p->primaries[i].addr = r->primaries[order[i]]->at;
 		p->primaries[i].key = key == NULL ? NULL : tsig_key_ref(key);
+		p->primaries[i].pace = pace(r);
 		snprintf(p->primaries[i].name, sizeof(p->primaries[i].name), "p%u", order[i]);
 	}
 }
@@ -136,6 +154,8 @@ struct zone_policy *run_policy(struct run *r)
 		p->guard.limit = GUARD_HOLD;
 		p->guard.records_max = 40 + run_dice(r, 100);
 	}
+	p->newest = run_dice(r, 4) == 0;
+	p->compare_s = run_dice(r, 3) == 0 ? 30 + run_dice(r, 600) : 0;
 	p->history.count = run_dice(r, 6);
 	if (run_dice(r, 3) == 0) {
 		p->notify_count = 1;
@@ -224,6 +244,7 @@ static void begin(struct run *r, const struct run_options *options)
 	r->plant = options->plant;
 	r->sim = sim_new(seed);
 	truth_init(&r->truth, seed + 1, 10 + (unsigned)(seed * 7 % (TRUTH_ZONES_MAX - 9)));
+	r->sessions = options->sessions;
 	r->judge.sim = r->sim;
 	r->judge.truth = &r->truth;
 	r->judge.node = &r->node;
@@ -233,7 +254,6 @@ static void begin(struct run *r, const struct run_options *options)
 	node.key = r->key;
 	node.hooks = (struct secondary_hooks){ r, on_turn, on_publish, on_event, on_line };
 	node.level = options->verbose ? LEVEL_DEBUG : LEVEL_ERROR;
-	node.sessions_per_primary_max = options->sessions;
 	secondary_init(&r->node, &node);
 	for (unsigned z = 0; z < r->truth.zone_count; z++) {
 		run_zone_add(r, z);

@@ -41,6 +41,7 @@ struct run_result {
 	uint64_t answers; /* of primaries */
 	uint64_t faults;  /* of these */
 	unsigned crashes;
+	bool one_absent; /* a primary is away: zones need not go back */
 	uint64_t calm_s; /* until all was in step */
 	double virtual_s;
 };
@@ -65,10 +66,12 @@ struct run {
 	struct secondary node;
 	struct judge judge;
 	enum plant plant;
+	unsigned sessions; /* transfers at once from a primary; 0: by the seed */
 	struct storm storm;
 	int heads[TRUTH_ZONES_MAX]; /* the newest version of each zone */
 	uint64_t restart_ns;        /* when a node that is down begins again */
 	unsigned crashes;
+	bool one_absent; /* a primary is away: zones need not go back */
 	uint64_t calm_s;
 };
 

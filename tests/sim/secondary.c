@@ -204,7 +204,6 @@ void secondary_init(struct secondary *s, const struct secondary_options *options
 	*s = (struct secondary){ .sim = options->sim,
 		                 .truth = options->truth,
 		                 .key = options->key,
-		                 .sessions_per_primary_max = options->sessions_per_primary_max,
 		                 .hooks = options->hooks,
 		                 .disk = memory_disk_new(),
 		                 .udp = IO_SOCKET_NONE };
@@ -282,7 +281,6 @@ void secondary_start(struct secondary *s)
 	struct transfer_options options = {
 		.io = s->io,
 		.events = &s->events,
-		.sessions_per_primary_max = s->sessions_per_primary_max,
 	};
 	struct life l;
 

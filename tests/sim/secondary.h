@@ -55,7 +55,6 @@ struct secondary {
 	struct addr at;
 	const struct truth *truth;
 	struct tsig_key *key;
-	unsigned sessions_per_primary_max;
 	struct secondary_hooks hooks;
 	struct events events;
 	bool up;
@@ -83,8 +82,7 @@ struct secondary {
 struct secondary_options {
 	struct sim *sim;
 	const struct truth *truth;
-	struct tsig_key *key;              /* NULL: nothing is signed */
-	unsigned sessions_per_primary_max; /* 0: the engine's default */
+	struct tsig_key *key; /* NULL: nothing is signed */
 	struct secondary_hooks hooks;
 	enum event_level level; /* of lines */
 };
