@@ -524,6 +524,21 @@ static void conn_fail_all(struct conn *c, enum err e)
 	}
 }
 
+/* The primary is down: what waits for a connection to it need not find out by itself. */
+static void unsent_fail(struct primary *p, enum err e)
+{
+	struct request_queue lost = { .end = &lost.first };
+
+	for (unsigned urgent = 0; urgent < 2; urgent++) {
+		while (p->unsent[urgent].first != NULL) {
+			queue_push(&lost, queue_pop(&p->unsent[urgent]));
+		}
+	}
+	while (lost.first != NULL) {
+		request_end(queue_pop(&lost), e);
+	}
+}
+
 /* The connection came to nothing. Where others are alive, it is their number that the primary minds. */
 static bool too_many(const struct conn *c, enum err e)
 {
@@ -583,8 +598,13 @@ static void conn_break(struct conn *c, enum err e)
 		return;
 	}
 	if (c->state == CONN_CONNECTING) {
-		primary_unreached(c->primary, e);
+		struct primary *p = c->primary;
+
+		primary_unreached(p, e);
 		conn_fail_all(c, e);
+		if (primary_down(p)) {
+			unsent_fail(p, e);
+		}
 		return;
 	}
 	if (e == ERR_PEER_CLOSED) {

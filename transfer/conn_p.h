@@ -70,8 +70,8 @@ struct request {
 	bool connected; /* a connection for it came to be */
 };
 
-/* Begins a request, whose ops and urgency are set. done() is never called from in here. What is to be
- * sent goes with conns_flush(). */
+/* Begins a request, whose ops and urgency are set. done() is called from in here only if the request
+ * cannot be composed. What is to be sent goes with conns_flush(). */
 void conn_request(struct primary *p, struct request *r);
 
 /* Ends a request whose answer nobody waits for any more, without done(). */
