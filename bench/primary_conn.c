@@ -213,22 +213,22 @@ static bool conn_parse(struct primary *p, struct conn *c)
 	size_t at = 0;
 	bool found = false;
 
-	while (!c->ended && c->job_count < JOBS_MAX && p->death == DEATH_NONE) {
+	while (!c->ended && c->job_count < JOBS_MAX) {
 		size_t len = c->in_len - at < 2 ? 0 : load_u16(c->in + at);
 		if (c->in_len - at < 2 || c->in_len - at - 2 < len) {
 			c->ended = c->ended || len > sizeof(c->in) - 2;
 			break;
 		}
-		if (one && (c->job_count > 0 || (p->how.one_per_connection && c->asked))) {
+		if (p->death != DEATH_NONE) {
+			p->counts.requests++; /* heard, and not answered */
+			p->counts.dropped++;
+		} else if (one && (c->job_count > 0 || (p->how.one_per_connection && c->asked))) {
 			p->counts.dropped++;
 		} else {
 			conn_take(p, c, bytes_of(c->in + at + 2, len));
 			found = true;
 		}
 		at += 2 + len;
-	}
-	if (p->death != DEATH_NONE) {
-		at = c->in_len; /* heard, and not answered */
 	}
 	memmove(c->in, c->in + at, c->in_len - at);
 	c->in_len -= at;
@@ -385,7 +385,8 @@ void conn_event(struct primary *p, struct source *s, uint32_t events)
 {
 	struct conn *c = container_of(s, struct conn, source);
 
-	if (((events & ~(uint32_t)EPOLLOUT) != 0 && c->in_len < sizeof(c->in) && !conn_read(c)) ||
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0 ||
+	    ((events & ~(uint32_t)EPOLLOUT) != 0 && c->in_len < sizeof(c->in) && !conn_read(c)) ||
 	    !conn_work(p, c)) {
 		conn_close(p, c);
 	}

@@ -120,8 +120,8 @@ class Primary(harness.Process):
 class Secondary(harness.Process):
     """axfarmd, configured by groups of zones: each a primary with its zones and settings."""
 
-    def __init__(self, case, groups, port, env=()):
-        self.folder = os.path.dirname(case.path('axfarm', 'x'))
+    def __init__(self, case, groups, port, env=(), folder='axfarm'):
+        self.folder = os.path.dirname(case.path(folder, 'x'))
         self.port = port
         self.address = '127.0.0.1@%d' % self.port
         self.groups = []
@@ -129,7 +129,7 @@ class Secondary(harness.Process):
         for g in groups:
             self.group(**g)
         self.configure()
-        super().__init__(case, 'axfarmd', ['/usr/bin/env'] + list(env) + [
+        super().__init__(case, folder + 'd', ['/usr/bin/env'] + list(env) + [
             os.path.join(axfarm.BUILD, 'axfarmd'), '-c', self.path('axfarm.yaml')])
 
     def path(self, name):
@@ -218,11 +218,14 @@ class Stage:
         self.options = options
         self.case = harness.Case('transfers', options)
         harness.CASES.append(self.case)
+        self.secondary = None
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, e, _):
+        if isinstance(e, harness.Failure):
+            e.args = (self.why(e),)
         self.case.end()
         if self.options.keep:
             print('kept: %s' % self.case.folder)
@@ -237,9 +240,19 @@ class Stage:
     def key_args(self):
         return ['--key', '%s:%s:%s' % (KEY.name, KEY.algorithm, KEY.secret)]
 
-    def start(self, *groups, port=None):
+    def start(self, *groups):
         """axfarmd with these groups, each a dict of group()'s arguments."""
-        return Secondary(self.case, groups, port or self.case.port(), self.options.env)
+        self.secondary = Secondary(self.case, groups, self.case.port(), self.options.env)
+        return self.secondary
+
+    def why(self, e):
+        """What went wrong, and how axfarmd stands."""
+        status = self.secondary.status() if self.secondary else None
+        if status is None:
+            return str(e)
+        return '%s (%s; transfers: %d running, %d failed; %s)' % (
+            e, ', '.join('%d %s' % (n, state) for state, n in status['zones_by_state'].items() if n),
+            status['transfers_running'], status['transfers_failed'], self.secondary.log()[-300:].strip() or 'no errors')
 
 
 class Table:

@@ -37,8 +37,7 @@ def write_zones(folder, names):
             f.write(text)
 
 
-def start_knot(stage, names, signed, notify=None):
-    """Knot with these zones; notify: the port of a secondary that is told of changes."""
+def start_knot(stage, names, signed):
     folder = os.path.dirname(stage.case.path('knot', 'x'))
     port = stage.case.port()
     write_zones(os.path.join(folder, 'zones'), names)
@@ -65,9 +64,6 @@ acl:
   - id: change
     address: 127.0.0.1
     action: update
-remote:
-  - id: secondary
-    address: 127.0.0.1@{4}
 template:
   - id: default
     storage: "{0}/zones"
@@ -75,10 +71,8 @@ template:
     semantic-checks: off
     zonefile-sync: -1
     acl: [out, change]
-    {5}
 zone:
-'''.format(folder, port, KEY, 'key: "%s"' % KEY.name if signed else 'address: 127.0.0.1', notify or 1,
-           'notify: secondary' if notify else ''))
+'''.format(folder, port, KEY, 'key: "%s"' % KEY.name if signed else 'address: 127.0.0.1'))
         f.writelines('  - domain: %s\n' % n for n in names)
     knot = harness.Process(stage.case, 'knot', [harness.program('knotd'), '-c', os.path.join(folder, 'knot.conf')])
     harness.wait('Knot to load', lambda: knot.must_live() and wire.serial(('127.0.0.1', port), names[-1], 0.5), 300)
@@ -127,31 +121,40 @@ def update(s, zone, number):
         raise Wrong('Knot refuses an update: rcode %d' % (answer[3] & 15))
 
 
+def notify(s, zone, number):
+    """Says that the zone changed; the answer to it is taken for no other by its id."""
+    s.send(struct.pack('>HHHHHH', number | 0x8000, 4 << 11 | 0x400, 1, 0, 0, 0) + name_octets(zone) +
+           struct.pack('>HH', 6, 1))
+
+
 def has_text(s, zone, number):
     question = struct.pack('>HHHHHH', number & 0xffff, 0, 1, 0, 0, 0) + b'\6change' + name_octets(zone) + \
         struct.pack('>HH', 16, 1)
-    answer = ask(s, question)
-    return answer[:2] == question[:2] and str(number).encode() in answer[len(question):]
+    s.send(question)
+    answer = s.recv(4096)
+    while answer[:2] != question[:2]:       # that to the NOTIFY
+        answer = s.recv(4096)
+    return str(number).encode() in answer[len(question):]
 
 
 def changes(table, options):
-    """One after the other, so that Knot's own pace is no part of it; counted from its answer to the update."""
+    """One after the other, so that Knot's own pace is no part of it. Knot 3.2 tells of an update a second later, by a
+    constant of its own; so NOTIFY is sent here, as soon as it has answered the update, and counted from."""
     names = ['z%07d.example' % i for i in range(options.knot_changes)]
     took = []
     with Stage(options) as stage:
-        secondary_port = stage.case.port()
-        knot, port = start_knot(stage, names, False, secondary_port)
-        secondary = stage.start({'name': 'p', 'addresses': ['127.0.0.1@%d' % port], 'zones': names},
-                                port=secondary_port)
+        knot, port = start_knot(stage, names, False)
+        secondary = stage.start({'name': 'p', 'addresses': ['127.0.0.1@%d' % port], 'zones': names})
         secondary.wait_served(len(names))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as to_knot, \
                 socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as to_axfarm:
-            for s, p in ((to_knot, port), (to_axfarm, secondary_port)):
+            for s, p in ((to_knot, port), (to_axfarm, secondary.port)):
                 s.settimeout(5)
                 s.connect(('127.0.0.1', p))
             for i, name in enumerate(names):
                 update(to_knot, name, 10000 + i)
                 began = time.monotonic()
+                notify(to_axfarm, name, i)
                 while not has_text(to_axfarm, name, 10000 + i):
                     knot.must_live()
                     if time.monotonic() > began + CHANGE_S:
@@ -160,8 +163,8 @@ def changes(table, options):
                 took.append((time.monotonic() - began) * 1000)
     took.sort()
     title = '%d changes at Knot, one after the other' % len(took)
-    table.add('%s: from its answer to served, p50' % title, took[len(took) // 2], 'ms')
-    table.add('%s: from its answer to served, p99' % title, took[len(took) * 99 // 100], 'ms')
+    table.add('%s: from NOTIFY to served, p50' % title, took[len(took) // 2], 'ms')
+    table.add('%s: from NOTIFY to served, p99' % title, took[len(took) * 99 // 100], 'ms')
 
 
 def knot(table, options):

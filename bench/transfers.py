@@ -26,7 +26,8 @@ import transfer_knot        # noqa: E402  pylint: disable=wrong-import-position
 import transfer_load        # noqa: E402  pylint: disable=wrong-import-position
 import transfer_scale       # noqa: E402  pylint: disable=wrong-import-position
 
-machine = transfer_farm.machine
+machine = transfer_farm.machine             # for the other benchmarks
+cpu_seconds = transfer_farm.cpu_seconds
 OUT = os.path.join(ROOT, 'bench', 'out.py')
 
 
@@ -36,7 +37,7 @@ def out(table, options):
         print('  (there is no bench/out.py)')
         return
     with tempfile.NamedTemporaryFile(suffix='.json') as file:
-        done = subprocess.run([sys.executable, OUT, '--json', file.name] + (['--quick'] if options.quick else []),
+        done = subprocess.run([sys.executable, OUT, '--json', file.name, '--delegations', str(options.delegations)],
                               check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8',
                               env=dict(os.environ, AXFARM_BUILD=axfarm.BUILD))
         if done.returncode != 0:

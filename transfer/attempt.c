@@ -284,13 +284,12 @@ static bool axfr_may_help(const struct refresh *z, enum err e)
 static void pull_failed(struct refresh *z, enum err e)
 {
 	struct session *s = &z->pull->session;
-	struct addr primary = z->primary->addr;
 	struct serial serial = session_serial(s);
+	struct addr primary = z->primary->addr;
 	bool again = axfr_may_help(z, e);
 	bool lower = !again && e == ERR_SERIAL_OLD;
 
-	if ((e == ERR_PEER_TIMEOUT || e == ERR_PEER_CLOSED) && z->pull->request.connected &&
-	    z->pull->request.heard_ns == 0) {
+	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0) {
 		primary_unreached(z->primary, e); /* those that wait for it need not find out too */
 	}
 	if (e == ERR_PEER_TIMEOUT || e == ERR_LIMIT_IDLE) {
@@ -460,7 +459,7 @@ static void pull(struct refresh *z)
 		.have = zone_have(refresh_zone(z)),
 		.kind = z->method == REFRESH_BY_IXFR ? SESSION_IXFR : SESSION_AXFR,
 		.force = (z->serves & (WANT_WHOLE | WANT_REFETCH | WANT_LOWER)) != 0 ||
-		         round_compares(z),
+		         (round_compares(z) && z->method == REFRESH_BY_AXFR),
 		.allow_no_ns = refresh_policy(z)->guard.no_ns == GUARD_HOLD,
 		.key = refresh_primary(z)->key,
 		.limits = &refresh_policy(z)->limits,

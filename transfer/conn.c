@@ -562,6 +562,18 @@ static void learn_from_end(struct conn *c)
 	}
 }
 
+/* A primary that closes one connection after the other without a word is as good as none. */
+static void note_mute(const struct conn *c, enum err e)
+{
+	struct primary *p = c->primary;
+
+	if (e == ERR_PEER_CLOSED && c->heard_ns == 0 && !c->piped &&
+	    ++p->mute >= CONN_STRIKES_MAX) {
+		p->mute = 0;
+		primary_unreached(p, e);
+	}
+}
+
 /* The other side ended it, or the network did. Requests that met a connection already dying, or were
  * sent behind others, are asked again; a new connection that only they had dies of them. */
 static void conn_break(struct conn *c, enum err e)
@@ -581,6 +593,7 @@ static void conn_break(struct conn *c, enum err e)
 			window_lost(&c->primary->windows[JOB_PULL], now_of(c));
 		}
 	}
+	note_mute(c, e);
 	if (e == ERR_PEER_CLOSED && (c->served > 0 || c->piped)) {
 		conn_scatter(c, e);
 	} else if (c->piped) {
@@ -756,6 +769,7 @@ static void note_answer(struct conn *c, struct request *r)
 
 	r->first_ns = now_of(c);
 	p->heard = true;
+	p->mute = 0;
 	primary_answered(p);
 	if (r->sent_ns != 0) {
 		window_answered(&p->windows[JOB_PULL], r->first_ns - r->sent_ns,

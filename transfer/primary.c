@@ -8,8 +8,6 @@
 #include "base/arena.h"
 #include "base/hash.h"
 
-#define MUTE_MAX 8U /* requests in a row that it closes upon, until it is taken to be down */
-
 #define MAY(state) (1U << (state))
 
 static const unsigned edges[] = {
@@ -439,7 +437,6 @@ void primary_connected(struct primary *p, uint64_t latency_ns)
 
 void primary_answered(struct primary *p)
 {
-	p->mute = 0;
 	if (p->health == PRIMARY_UP) {
 		return;
 	}
@@ -459,9 +456,6 @@ void primary_unreached(struct primary *p, enum err e)
 
 	if (err_class(e) != ERR_CLASS_PEER) {
 		return;
-	}
-	if (e == ERR_PEER_CLOSED && ++p->mute < MUTE_MAX) {
-		return; /* it may be a matter of that zone, or of many requests at once */
 	}
 	p->last_error = e;
 	if (p->health == PRIMARY_DOWN && p->down_until_ns > now_ns(p)) {

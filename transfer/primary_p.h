@@ -81,6 +81,7 @@ struct primary {
 	struct io_timer conn_timer;     /* no connection could be had: try again */
 	bool wants_conn;                /* told the quota so */
 	bool heard;                     /* has answered over TCP since it was down */
+	unsigned mute;                  /* connections in a row that closed without a word */
 	uint32_t conn_bears;            /* connections it was seen to bear; 0: not known */
 	uint64_t bears_ns;              /* when */
 	enum primary_ability ability;
@@ -92,7 +93,6 @@ struct primary {
 	/* Health. */
 	enum primary_health health;
 	unsigned failures; /* to reach it, in a row */
-	unsigned mute;     /* requests in a row that it closed upon without a word */
 	enum err last_error;
 	uint64_t failed_ns; /* last time */
 	uint64_t down_until_ns;
@@ -183,7 +183,7 @@ static inline bool primary_deaf(const struct primary *p)
 void primary_connected(struct primary *p, uint64_t latency_ns);
 /* Octets came from it. */
 void primary_answered(struct primary *p);
-/* It could not be reached, or did not say a word: faults of ours do not count, closing only in a row. */
+/* It could not be reached, or did not say a word. Faults of ours do not count. */
 void primary_unreached(struct primary *p, enum err e);
 
 /* Has `l`, which is alone, wait until the primary, which is down (asserted), is up. */

@@ -438,7 +438,8 @@ void refresh_confirmed(struct refresh *z)
 
 		if (delay_ms > (uint64_t)soon_s * 1000) {
 			delay_ms = schedule_delay_ms(refresh_engine(z)->io->env, soon_s);
-			timers.refresh_at_s = wall_s(z) + (int64_t)(delay_ms / 1000);
+			/* Not a second too early: it would be asked in vain, and not so soon again. */
+			timers.refresh_at_s = wall_s(z) + (int64_t)(delay_ms / 1000) + 1;
 		}
 	}
 	store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);

@@ -14,6 +14,7 @@ import sys
 
 import answers    # noqa: F401  (registers its scenarios)
 import axfarm
+import behaviours    # noqa: F401  (registers its scenarios)
 import chains    # noqa: F401  (registers its scenarios)
 import evil     # noqa: F401  (registers its scenarios)
 import guard    # noqa: F401  (registers its scenarios)

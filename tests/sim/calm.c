@@ -66,6 +66,21 @@ static void fail_late(struct run *r, unsigned zone, uint64_t since_ns, const cha
 	           err_text(timers.last_error));
 }
 
+static uint32_t head_serial(const struct run *r, unsigned zone)
+{
+	return r->truth.zones[zone].versions[r->heads[zone]].serial;
+}
+
+/* Does the zone go back when it becomes current? A primary with a lower serial takes nobody's place while
+ * the one that worked last is merely away. */
+static bool must_go_back(const struct run *r, unsigned zone)
+{
+	const struct snapshot *have = zone_have(r->node.zones[zone].zone);
+
+	return have != NULL &&
+	       serial_newer(snapshot_source_serial(have), (struct serial){ head_serial(r, zone) });
+}
+
 /* Waits until those zones are in step; each has its deadline (0: its own). Returns the seconds. */
 static uint64_t wait_current(struct run *r, uint64_t zones, uint64_t limit_s, const char *what)
 {
@@ -82,7 +97,8 @@ static uint64_t wait_current(struct run *r, uint64_t zones, uint64_t limit_s, co
 			if ((zones & bit(z)) == 0) {
 				continue;
 			}
-			if (judge_current(&r->judge, z, r->heads[z])) {
+			if (judge_current(&r->judge, z, r->heads[z]) ||
+			    (r->one_absent && must_go_back(r, z))) {
 				zones &= ~bit(z);
 			} else if (now_ns(r) - since > s * NS_PER_S) {
 				fail_late(r, z, since, what);
@@ -98,11 +114,6 @@ static void all_hold(struct run *r, unsigned zone, enum truth_step step)
 	for (unsigned i = 0; i < r->primary_count; i++) {
 		primary_peer_hold(r->primaries[i], zone, r->heads[zone]);
 	}
-}
-
-static uint32_t head_serial(const struct run *r, unsigned zone)
-{
-	return r->truth.zones[zone].versions[r->heads[zone]].serial;
 }
 
 /* ---- after the storm ---- */
@@ -171,17 +182,7 @@ static void absent_end(struct run *r, struct primary_peer *p)
 	}
 }
 
-/* Does the zone go back when it becomes current? A primary with a lower serial takes nobody's place while
- * the one that worked last is merely away. */
-static bool must_go_back(const struct run *r, unsigned zone)
-{
-	const struct snapshot *have = zone_have(r->node.zones[zone].zone);
-
-	return have != NULL &&
-	       serial_newer(snapshot_source_serial(have), (struct serial){ head_serial(r, zone) });
-}
-
-/* Zones that have another primary than this one, and do not need it. */
+/* Zones that have another primary than this one. */
 static uint64_t zones_without(struct run *r, const struct primary_peer *p)
 {
 	uint64_t zones = 0;
@@ -190,7 +191,7 @@ static uint64_t zones_without(struct run *r, const struct primary_peer *p)
 		const struct zone_policy *policy = r->node.zones[z].policy;
 
 		for (size_t i = 0; i < policy->primary_count; i++) {
-			if (run_primary_of(r, policy, i) != p && !must_go_back(r, z)) {
+			if (run_primary_of(r, policy, i) != p) {
 				zones |= bit(z);
 			}
 		}
@@ -216,8 +217,10 @@ static void after_storm(struct run *r)
 		}
 	}
 	if (absent != NULL) {
+		r->one_absent = true;
 		(void)wait_current(r, zones_without(r, absent), 0,
 		                   "all primaries but one were well");
+		r->one_absent = false;
 		absent_end(r, absent);
 	}
 	r->calm_s = wait_current(r, ALL_ZONES, 0, "the faults stopped");

@@ -15,7 +15,7 @@ PLANT_SEEDS = '1..60'
 # What is planted -> what is said of it, one of these.
 PLANTS = {
     'foreign': [r'content that no primary had'],
-    'early': [r'lost what it served', r'is not durable', r'the journal is damaged'],
+    'early': [r'lost what it served', r'serial of the primary went from', r'is not durable', r'the journal is damaged'],
     'back': [r'serial of the primary went from', r'serial went from'],
     'leak': [r'references outlive their owners: [1-9]'],
     'stuck': [r'is not in step'],

@@ -6,6 +6,7 @@
 
 #include "tests/test.h"
 #include "tests/transfer/world.h"
+#include "transfer/rounds_p.h"
 
 static unsigned asked(const struct world *w, unsigned primary)
 {
@@ -167,6 +168,27 @@ TEST(rounds, takes_the_newest_of_all)
 		cr_expect(eq(int, world_state(&w), TRANSFER_ZONE_OK));
 		world_fini(&w);
 	}
+}
+
+TEST(rounds, among_equals_the_one_that_worked_stays)
+{
+	struct world w;
+	struct transfer_zone_report report;
+
+	world_init(&w, 35, 3, false);
+	w.policy->newest = true;
+	w.primaries[1]->script.serial = 2;
+	world_start(&w);
+	world_run_until(&w, 2, 1);
+	world_bump(&w, 2);
+	for (uint32_t serial = 3; serial < 8; serial++) {
+		world_run_s(&w, 2000);
+		transfer_zone_report(w.transfer, w.zone, &report);
+		cr_expect(addr_equal(&report.primary, &w.primaries[1]->at));
+		world_bump(&w, serial);
+		world_run_until(&w, serial, 1001);
+	}
+	world_fini(&w);
 }
 
 TEST(rounds, one_that_does_not_answer_delays_by_its_timeout)
@@ -413,6 +435,8 @@ TEST(rounds, a_comparison_gives_way)
 		struct world w;
 
 		begin_differing(&w, 60 + how, 1);
+		w.policy->limits.idle_time_s = 100000;
+		w.policy->limits.transfer_time_s = 100000;
 		w.primaries[1]->script.per_message = 1;
 		w.primaries[1]->script.fault_arg = 100;
 		script_fail(&w.primaries[1]->script, SCRIPT_STALL, SCRIPT_AXFR, UINT_MAX);
@@ -459,6 +483,30 @@ TEST(rounds, a_comparison_that_fails_changes_nothing)
 		cr_expect(ge(uint, w.happened[EVENT_REFRESH_CURRENT], 9));
 		world_fini(&w);
 	}
+}
+
+/* However many zones there are, and however slow the primary is. */
+TEST(rounds, so_many_comparisons_run_at_once)
+{
+	struct world w;
+	unsigned most = 0;
+
+	begin_differing(&w, 80, 1);
+	w.primaries[0]->script.any_apex = w.primaries[1]->script.any_apex = true;
+	w.primaries[1]->script.fault_arg = 100;
+	script_fail(&w.primaries[1]->script, SCRIPT_STALL, SCRIPT_AXFR, UINT_MAX);
+	for (unsigned i = 0; i < 100; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "z%u.", i);
+		world_add(&w, name);
+	}
+	for (unsigned i = 0; i < 3000; i++) {
+		world_run_s(&w, 1);
+		most = w.transfer->comparing > most ? w.transfer->comparing : most;
+	}
+	cr_expect(eq(uint, most, COMPARISONS_MAX));
+	world_fini(&w);
 }
 
 /* ---- at random ---- */
