@@ -230,6 +230,10 @@ static void primaries_begin(struct run *r)
 		p->on_notify_self = r;
 		r->primaries[i] = p;
 		r->paces[i] = pace_of(r);
+		r->judge.primaries[i].addr = p->at;
+		r->judge.primaries[i].conns_max =
+			r->paces[i].connections != 0 ? r->paces[i].connections : POLICY_CONNECTIONS;
+		r->judge.primary_count = r->primary_count;
 		primary_peer_print(p, text, sizeof(text));
 		judge_note(&r->judge, "p%u: %s; allowed: %u connections, %u transfers, %u a second",
 		           i, text, r->paces[i].connections, r->paces[i].transfers,
