@@ -86,5 +86,8 @@ void sim_shutdown(struct io *io, struct io_socket s);
 /* Sockets that a node has, also those that were closed and wait for a last completion. */
 size_t sim_sockets(const struct io *io);
 
+/* Connections that a node made to an address (ports do not matter) and has not closed. */
+size_t sim_connections(const struct io *io, const struct addr *to);
+
 /* A sum over all that has happened: equal for equal seeds and equal programs. */
 uint64_t sim_trace(const struct sim *sim);

@@ -238,6 +238,21 @@ size_t sim_sockets(const struct io *io)
 	return count;
 }
 
+size_t sim_connections(const struct io *io, const struct addr *to)
+{
+	const struct sim_node *node = sim_node_of(io);
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < node->sock_cap; i++) {
+		const struct sim_sock *s = node->socks[i];
+
+		count += s != NULL && s->kind == SIM_SOCK_STREAM && !s->closing &&
+		         s->end == &s->end->conn->ends[0] &&
+		         addr_same_ip(&s->end->conn->ends[1].addr, to);
+	}
+	return count;
+}
+
 static void node_close(struct io *io, struct io_socket n)
 {
 	sim_sock_shut(sim_sock_of(sim_node_of(io), n));

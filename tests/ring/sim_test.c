@@ -380,7 +380,11 @@ TEST(sim, sockets_are_counted_until_their_last_completion)
 
 	sim_run_until_idle(sim);
 	cr_expect(eq(sz, sim_sockets(f->t.a), 1));
+	cr_expect(eq(sz, sim_connections(f->t.a, &f->t.at_b), 1));
+	cr_expect(eq(sz, sim_connections(f->t.a, &f->t.at_a), 0));
+	cr_expect(eq(sz, sim_connections(f->t.b, &f->t.at_a), 0), "it was accepted");
 	io_close(f->t.a, f->near);
+	cr_expect(eq(sz, sim_connections(f->t.a, &f->t.at_b), 0));
 	sim_run_until_idle(sim);
 	cr_expect(eq(sz, sim_sockets(f->t.a), 0));
 	flow_free(f);

@@ -278,6 +278,18 @@ static void count_turn(struct judge *j)
 	}
 }
 
+static void check_primaries(struct judge *j)
+{
+	for (unsigned i = 0; i < j->primary_count; i++) {
+		size_t conns = sim_connections(j->node->io, &j->primaries[i].addr);
+
+		if (conns > j->primaries[i].conns_max) {
+			judge_fail(j, -1, "%zu connections to p%u, which is to have %zu", conns, i,
+			           j->primaries[i].conns_max);
+		}
+	}
+}
+
 void judge_published(struct judge *j, unsigned zone, const struct snapshot *snap)
 {
 	check_content(j, zone, snap);
@@ -292,6 +304,7 @@ static void sweep(struct judge *j)
 	for (unsigned i = 0; i < j->truth->zone_count; i++) {
 		busy += check_running(j, i);
 	}
+	check_primaries(j);
 	transfer_counts(j->node->transfer, &counts);
 	if (counts.sessions > busy) {
 		judge_fail(j, -1, "%" PRIu64 " sessions for %u zones that are busy",

@@ -8,6 +8,7 @@
  *	  that they may.
  *	- What is visible is durable: what a crash leaves is what was visible or something newer.
  *	- Nothing is served after it expired, and pins hold, also over an end of the node.
+ *	- No primary has more connections than is allowed.
  *	- Nothing goes round without end.
  *
  * A violation is printed, with what replays it, and ends the program with 1.
@@ -66,6 +67,11 @@ struct judge {
 	struct truth *truth;
 	struct secondary *node;
 	struct env_fake dice;
+	unsigned primary_count;
+	struct {
+		struct addr addr;
+		size_t conns_max; /* that the operator allows */
+	} primaries[PRIMARIES_MAX];
 	struct judge_zone zones[TRUTH_ZONES_MAX];
 	struct judge_serials serials[TRUTH_ZONES_MAX];
 	struct judge_held held[JUDGE_HELD_MAX];

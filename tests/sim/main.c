@@ -21,6 +21,7 @@ static const char usage[] =
 	"  -v             what happens, with virtual times\n"
 	"  --trace        a line for each seed, with a sum over all that happened\n"
 	"  --twice        each seed twice: both must be the same\n"
+	"  --sessions N   transfers at once from a primary\n"
 	"  --plant NAME   plants a fault, which must be found: foreign, early, back, leak, stuck, "
 	"heap\n"
 	"A violation is printed with its seed, and the exit status is 1.\n";
@@ -101,11 +102,11 @@ static void watch_death(void)
 
 static void fail(const struct plan *plan, uint64_t seed, const char *what)
 {
-	enum plant plant = plan->run.plant;
+	char again[64];
 
-	printf("VIOLATION seed %" PRIu64 ": %s\nreplay: ./dev sim --seed %" PRIu64 "%s%s -v\n",
-	       seed, what, seed, plant == PLANT_NONE ? "" : " --plant ",
-	       plant == PLANT_NONE ? "" : plant_print(plant));
+	run_again(&plan->run, again, sizeof(again));
+	printf("VIOLATION seed %" PRIu64 ": %s\nreplay: ./dev sim --seed %" PRIu64 "%s -v\n", seed,
+	       what, seed, again);
 	exit(1);
 }
 
@@ -251,6 +252,13 @@ static bool option_argument(const char *option, const char *argument, struct pla
 		plan->count = 0;
 		plan->first = env_random_u32(env_system());
 		return whole_number(argument, &plan->minutes);
+	}
+	if (strcmp(option, "--sessions") == 0) {
+		uint64_t sessions = 0;
+		bool read = whole_number(argument, &sessions);
+
+		plan->run.sessions = (unsigned)sessions;
+		return read && sessions <= UINT16_MAX;
 	}
 	return strcmp(option, "--plant") == 0 && plant_named(argument, &plan->run.plant);
 }

@@ -199,21 +199,21 @@ void run_notify(struct run *r, unsigned primary, unsigned zone, const uint32_t *
 
 /* ---- beginning and end ---- */
 
-/* What the operator allows of a primary. */
+/* Some primaries are spared: fewer connections, transfers or questions than there may be. */
 static struct policy_pace pace_of(struct run *r)
 {
-	struct policy_pace pace = { 0 };
+	struct policy_pace p = { .transfers = r->sessions };
 
+	if (r->sessions == 0 && run_dice(r, 4) == 0) {
+		p.transfers = 1 + run_dice(r, 20);
+	}
 	if (run_dice(r, 4) == 0) {
-		pace.connections = 1 + run_dice(r, 3);
+		p.connections = 1 + run_dice(r, 4);
 	}
 	if (run_dice(r, 6) == 0) {
-		pace.transfers = 1 + run_dice(r, 10);
+		p.queries_per_s = 10 + run_dice(r, 100);
 	}
-	if (run_dice(r, 6) == 0) {
-		pace.queries_per_s = 5 + run_dice(r, 100);
-	}
-	return pace;
+	return p;
 }
 
 static void primaries_begin(struct run *r)
@@ -230,6 +230,10 @@ static void primaries_begin(struct run *r)
 		p->on_notify_self = r;
 		r->primaries[i] = p;
 		r->paces[i] = pace_of(r);
+		r->judge.primaries[i].addr = p->at;
+		r->judge.primaries[i].conns_max =
+			r->paces[i].connections != 0 ? r->paces[i].connections : POLICY_CONNECTIONS;
+		r->judge.primary_count = r->primary_count;
 		primary_peer_print(p, text, sizeof(text));
 		judge_note(&r->judge, "p%u: %s; allowed: %u connections, %u transfers, %u a second",
 		           i, text, r->paces[i].connections, r->paces[i].transfers,
@@ -354,15 +358,24 @@ static void result(const struct run *r, struct run_result *out)
 	}
 }
 
+void run_again(const struct run_options *options, char *out, size_t cap)
+{
+	char sessions[32] = "";
+
+	if (options->sessions != 0) {
+		snprintf(sessions, sizeof(sessions), " --sessions %u", options->sessions);
+	}
+	snprintf(out, cap, "%s%s%s", sessions, options->plant == PLANT_NONE ? "" : " --plant ",
+	         options->plant == PLANT_NONE ? "" : plant_print(options->plant));
+}
+
 void run_seed(const struct run_options *options, struct run_result *out)
 {
 	struct run *r = mem_zero(1, sizeof(*r));
-	char again[32] = "";
+	char again[64];
 
 	begin(r, options);
-	if (options->plant != PLANT_NONE) {
-		snprintf(again, sizeof(again), " --plant %s", plant_print(options->plant));
-	}
+	run_again(options, again, sizeof(again));
 	r->judge.again = again;
 	storm_run(r);
 	calm_run(r);

@@ -27,6 +27,7 @@ enum plant {
 struct run_options {
 	uint64_t seed;
 	enum plant plant;
+	unsigned sessions; /* transfers at once from a primary; 0: by the seed */
 	bool verbose;
 };
 
@@ -77,6 +78,9 @@ struct run {
 void run_seed(const struct run_options *options, struct run_result *out);
 
 const char *plant_print(enum plant plant);
+
+/* Writes the options besides the seed that replay a run, each after a space. */
+void run_again(const struct run_options *options, char *out, size_t cap);
 
 /* ---- between run.c, storm.c and calm.c ---- */
 
