@@ -67,6 +67,7 @@ struct request {
 	uint64_t heard_ns; /* see request_heard_ns() */
 	uint16_t id;
 	uint8_t tries;
+	bool overtaken; /* one that was sent after it was answered */
 	bool connected; /* a connection for it came to be */
 };
 
@@ -78,7 +79,7 @@ void conn_request(struct primary *p, struct request *r);
 void conn_abandon(struct request *r);
 
 /* When octets last came over the connection of a request that is under way, since it was sent; 0 if
- * none did. */
+ * none did. What overtakes it does not count. */
 uint64_t request_heard_ns(const struct request *r);
 
 /* Sends what was asked since the last time. */
