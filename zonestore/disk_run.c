@@ -12,7 +12,7 @@
 #include "zonestore/store_p.h"
 
 #define FAILING_NS      (50 * NS_PER_MS)  /* between tries of a disk that fails, at least */
-#define DROPS_NS        (3600 * NS_PER_S) /* the same of nodes that are gone */
+#define DROPS_NS        (3600 * NS_PER_S) /* how long nodes that are gone wait for others */
 #define DROPS_MANY      4096U             /* of them do not wait, but ... */
 #define DROPS_PART      4U                /* ... so few as a part of all nodes do ... */
 #define DROPS_MOST      65536U            /* ... up to that many */
