@@ -66,6 +66,7 @@ struct run {
 	struct secondary node;
 	struct judge judge;
 	enum plant plant;
+	unsigned sessions; /* transfers at once from a primary; 0: by the seed */
 	struct storm storm;
 	int heads[TRUTH_ZONES_MAX]; /* the newest version of each zone */
 	uint64_t restart_ns;        /* when a node that is down begins again */
