@@ -544,7 +544,7 @@ static bool too_many(const struct conn *c, enum err e)
  * closes always; one that leaves requests without an answer, that they should not have been sent. When
  * a primary ends, all its connections do at once: that counts once, but for those that never said a
  * word. */
-static void learn_from_end(struct conn *c)
+static void learn_from_end(const struct conn *c)
 {
 	struct primary *p = c->primary;
 	bool prompt = c->served > 0 && now_of(c) - c->answered_ns <= CONN_PROMPT_NS;
@@ -562,13 +562,20 @@ static void learn_from_end(struct conn *c)
 	}
 }
 
-/* A primary that closes one connection after the other without a word is as good as none. */
-static void note_mute(const struct conn *c, enum err e)
+/* What an end says about the primary. One that closes one connection after the other without a word is
+ * as good as none. */
+static void note_end(const struct conn *c, enum err e)
 {
 	struct primary *p = c->primary;
 
-	if (e == ERR_PEER_CLOSED && c->heard_ns == 0 && !c->piped &&
-	    ++p->mute >= CONN_STRIKES_MAX) {
+	if (e != ERR_PEER_CLOSED) {
+		return;
+	}
+	learn_from_end(c);
+	if (c->count > 1) {
+		window_lost(&p->windows[JOB_PULL], now_of(c));
+	}
+	if (c->heard_ns == 0 && !c->piped && ++p->mute >= CONN_STRIKES_MAX) {
 		p->mute = 0;
 		primary_unreached(p, e);
 	}
@@ -578,28 +585,27 @@ static void note_mute(const struct conn *c, enum err e)
  * sent behind others, are asked again; a new connection that only they had dies of them. */
 static void conn_break(struct conn *c, enum err e)
 {
+	struct primary *p = c->primary;
+	bool connecting = c->state == CONN_CONNECTING;
+
 	if (too_many(c, e)) {
 		conn_scatter(c, e);
 		return;
 	}
-	if (c->state == CONN_CONNECTING) {
-		primary_unreached(c->primary, e);
-		conn_fail_all(c, e);
-		return;
+	if (connecting) {
+		primary_unreached(p, e);
+	} else {
+		note_end(c, e);
 	}
-	if (e == ERR_PEER_CLOSED) {
-		learn_from_end(c);
-		if (c->count > 1) {
-			window_lost(&c->primary->windows[JOB_PULL], now_of(c));
-		}
-	}
-	note_mute(c, e);
-	if (e == ERR_PEER_CLOSED && (c->served > 0 || c->piped)) {
+	if (!connecting && e == ERR_PEER_CLOSED && (c->served > 0 || c->piped)) {
 		conn_scatter(c, e);
-	} else if (c->piped) {
+	} else if (!connecting && c->piped) {
 		conn_fail_first(c, e);
 	} else {
 		conn_fail_all(c, e);
+	}
+	if (primary_down(p)) {
+		conn_give_up(p, e);
 	}
 }
 
@@ -633,6 +639,20 @@ void conn_abandon(struct request *r)
 		return;
 	}
 	conn_scatter(c, ERR_PEER_CLOSED); /* a late answer must not meet another request */
+}
+
+void conn_give_up(struct primary *p, enum err e)
+{
+	struct request_queue lost = { .end = &lost.first };
+
+	for (unsigned urgent = 0; urgent < 2; urgent++) {
+		while (p->unsent[urgent].first != NULL) {
+			queue_push(&lost, queue_pop(&p->unsent[urgent]));
+		}
+	}
+	while (lost.first != NULL) {
+		request_end(queue_pop(&lost), e);
+	}
 }
 
 void conn_close_all(struct primaries *all)
