@@ -151,7 +151,7 @@ struct transfer_primary_report {
 #define TRANSFER_PRIMARIES_PAGE 256 /* visited in one go, and a few more */
 
 /* Visits those primaries that follow *place (0: the first) and moves it; false if there are no more.
- * Takes a millisecond at most, however many zones wait. In no order; one address may come more than
+ * The work is bounded, however many zones wait. In no order; one address may come more than
  * once (by source). Those that come or go between two calls may be missed. */
 bool transfer_primaries(struct transfer *t, uint32_t *place,
                         void (*visit)(void *self, const struct transfer_primary_report *report),
