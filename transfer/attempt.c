@@ -276,7 +276,11 @@ static bool refused_for_good(const struct refresh *z, enum err e)
  * for those that would befall it just the same. */
 static bool axfr_may_help(const struct refresh *z, enum err e)
 {
-	return !refused_for_good(z, e) && z->method == REFRESH_BY_IXFR &&
+	/* There may be nobody; but who tries for all others tries that, too. */
+	bool unheard = e == ERR_PEER_TIMEOUT && z->pull->request.heard_ns == 0 &&
+	               primary_down(z->primary) && z->primary->prober != &z->link;
+
+	return !refused_for_good(z, e) && z->method == REFRESH_BY_IXFR && !unheard &&
 	       z->pull->request.connected && e != ERR_SERIAL_OLD && e != ERR_TSIG_BADKEY &&
 	       e != ERR_TSIG_BADTIME && e != ERR_STOPPING;
 }
@@ -289,7 +293,8 @@ static void pull_failed(struct refresh *z, enum err e)
 	bool again = axfr_may_help(z, e);
 	bool lower = !again && e == ERR_SERIAL_OLD;
 
-	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0) {
+	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0 &&
+	    z->primary->heard_ns < s->progress_ns) {
 		primary_unreached(z->primary, e);
 		conn_give_up(z->primary, e);
 	}

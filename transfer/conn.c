@@ -10,12 +10,12 @@
 #define MAY(state) (1U << (state))
 
 static const struct {
-	unsigned edges;     /* may go to */
-	unsigned timeout_s; /* of BUSY: to look whether something was dropped */
+	unsigned edges;      /* may go to */
+	unsigned timeout_ms; /* of BUSY and IDLE: to look what has become of it */
 } rules[CONN_STATES] = {
-	[CONN_CONNECTING] = { MAY(CONN_BUSY) | MAY(CONN_CLOSING), CONN_CONNECT_S },
-	[CONN_BUSY] = { MAY(CONN_IDLE) | MAY(CONN_CLOSING), CONN_SILENCE_S },
-	[CONN_IDLE] = { MAY(CONN_BUSY) | MAY(CONN_CLOSING), CONN_IDLE_S },
+	[CONN_CONNECTING] = { MAY(CONN_BUSY) | MAY(CONN_CLOSING), CONN_CONNECT_S * 1000 },
+	[CONN_BUSY] = { MAY(CONN_IDLE) | MAY(CONN_CLOSING), CONN_LOOK_MS },
+	[CONN_IDLE] = { MAY(CONN_BUSY) | MAY(CONN_CLOSING), CONN_LOOK_MS },
 	[CONN_CLOSING] = { 0, 0 },
 };
 
@@ -32,8 +32,8 @@ static void conn_move(struct conn *c, enum conn_state to)
 		c->primary->all->idle_conns++;
 	}
 	c->state = to;
-	if (rules[to].timeout_s != 0) {
-		io_timer_set(c->io, &c->timer, conn_now(c) + rules[to].timeout_s * NS_PER_S);
+	if (rules[to].timeout_ms != 0) {
+		io_timer_set(c->io, &c->timer, conn_now(c) + rules[to].timeout_ms * NS_PER_MS);
 	} else {
 		io_timer_clear(c->io, &c->timer);
 	}
@@ -118,6 +118,7 @@ static void conn_add(struct conn *c, struct request *r)
 	r->heard_ns = 0;
 	r->overtaken = false;
 	r->tries++;
+	r->sends++;
 	*c->requests_end = r;
 	c->requests_end = &r->next;
 	c->count++;
@@ -270,12 +271,13 @@ static bool may_open(const struct primary *p, bool urgent)
 	uint32_t most = urgent ? (max + 1) / 2 : max > 1 ? max - 1 : 1;
 	uint32_t own = urgent ? p->urgent_count : p->conn_count - p->urgent_count;
 
-	return p->conn_count < max && own < most && (p->conn_count == 0 || p->heard);
+	return p->conn_count < max && own < most && !p->all->stopping &&
+	       (p->conn_count == 0 || p->heard);
 }
 
 static uint32_t depth_max(const struct primary *p)
 {
-	return p->ability == ABILITY_PIPELINE ? CONN_DEPTH_MAX : 1;
+	return p->ability == ABILITY_PIPELINE && !p->cautious ? CONN_DEPTH_MAX : 1;
 }
 
 /* An answer that takes long is in the way of those behind it. */
@@ -316,26 +318,25 @@ static struct conn *conn_best(const struct primary *p, bool urgent, bool any)
 	return best;
 }
 
+/* Of all shards' connections, too, one is left to what is urgent. */
+static bool conn_quota_take(struct primary *p, bool urgent)
+{
+	uint32_t max = primary_conns_max(p);
+
+	return quota_conn_take(p->quota, urgent || max == 1 ? max : max - 1);
+}
+
 /* The connection that takes the next request, perhaps a new one; NULL if it has to wait. */
 static struct conn *conn_for(struct primary *p, bool urgent)
 {
 	struct conn *best = conn_best(p, urgent, false);
 
-	if ((best == NULL || conn_load(best, urgent) >= CONN_GROW_DEPTH) && may_open(p, urgent) &&
-	    quota_conn_take(p->quota, primary_conns_max(p))) {
+	if ((best == NULL || conn_load(best, urgent) >= (urgent ? 1 : CONN_GROW_DEPTH)) &&
+	    may_open(p, urgent) && conn_quota_take(p, urgent)) {
 		return conn_open(p, urgent);
 	}
 	/* Where there is only what is kept for others, that serves. */
 	return best != NULL || p->conn_count > p->urgent_count ? best : conn_best(p, urgent, true);
-}
-
-/* Another shard has all the connections that there may be. */
-static void want_conn(struct primary *p, bool wants)
-{
-	if (p->wants_conn != wants) {
-		p->wants_conn = wants;
-		quota_want(p->quota, wants);
-	}
 }
 
 static void conn_give(struct conn *c, struct request *r)
@@ -379,8 +380,10 @@ static void conns_assign(struct primary *p)
 			conn_give(c, queue_pop(q));
 		}
 	}
-	want_conn(p, p->conn_count == 0 && unsent(p));
 	if (unsent(p)) {
+		if (p->conn_count == 0) {
+			quota_want(p->quota); /* other shards have all that there may be */
+		}
 		io_timer_set(p->all->io, &p->conn_timer,
 		             io_now_ns(p->all->io) + PRIMARY_AGAIN_MS * NS_PER_MS);
 	}
@@ -413,7 +416,7 @@ void conn_request(struct primary *p, struct request *r)
 /* May a request that a broken connection owes be asked again? Not one whose answer had begun. */
 static bool may_repeat(const struct request *r)
 {
-	return r->first_ns == 0 && r->tries < REQUEST_TRIES_MAX;
+	return r->first_ns == 0 && r->tries < REQUEST_TRIES_MAX && r->sends < REQUEST_SENDS_MAX;
 }
 
 /* The connection is of no more use, for no fault of the requests' own: those without an answer go to
@@ -505,9 +508,9 @@ static void conn_break(struct conn *c, enum err e)
 }
 
 /* The primary loses or confuses requests that come before the answer to others. */
-static void conn_unable(struct conn *c)
+static void conn_unable(struct conn *c, bool sure)
 {
-	primary_can(c->primary, ABILITY_SERIAL);
+	conn_learn_lost(c, sure);
 	conn_scatter(c, ERR_PEER_MISMATCH);
 }
 
@@ -569,6 +572,7 @@ static void conn_connected(struct conn *c, struct io_socket socket)
 	struct request *r;
 
 	c->socket = socket;
+	c->answered_ns = conn_now(c);
 	primary_connected(c->primary, conn_now(c) - c->opened_ns);
 	io_recv(c->io, &c->recv, c->socket);
 	conn_move(c, CONN_BUSY);
@@ -615,12 +619,7 @@ static void conn_rest(struct conn *c)
 {
 	struct primary *p = c->primary;
 
-	c->served++;
-	c->answered_ns = conn_now(c);
-	if (c->served > 1) {
-		p->strikes = 0;
-	}
-	if (quota_wanted(p->quota)) {
+	if (!c->retired && quota_let_go(p->quota)) {
 		c->retired = true; /* another shard has none */
 	}
 	if (c->count > 0) {
@@ -672,7 +671,7 @@ static struct request *conn_whose(struct conn *c, struct bytes message)
 		return c->requests;
 	}
 	if (r == NULL || !r->ops->fits(r, message)) {
-		conn_unable(c);
+		conn_unable(c, true);
 		return NULL;
 	}
 	return r;
@@ -685,6 +684,8 @@ static void conn_message(struct conn *c, struct bytes message)
 	if (r == NULL) {
 		return;
 	}
+	c->heard_ns = conn_now(c);
+	c->messages++;
 	if (r->first_ns == 0) {
 		conn_note_answer(c, r);
 	}
@@ -692,10 +693,12 @@ static void conn_message(struct conn *c, struct bytes message)
 	case REQUEST_MORE:
 		return;
 	case REQUEST_OVER:
+		conn_note_served(c, r);
 		conn_detach(c, r);
 		conn_rest(c);
 		break;
 	case REQUEST_BROKEN:
+		conn_note_served(c, r);
 		conn_detach(c, r);
 		conn_scatter(c, ERR_PEER_CLOSED);
 		break;
@@ -707,10 +710,13 @@ static void conn_take(struct conn *c, struct bytes data)
 {
 	struct bytes message;
 
-	c->heard_ns = conn_now(c);
 	stream_feed(&c->stream, data);
 	while (c->state != CONN_CLOSING && stream_next(&c->stream, &message)) {
 		conn_message(c, message);
+	}
+	/* Part of a message is a sign of life, unless it may be of an answer that nobody waits for. */
+	if (stream_partial(&c->stream) && c->orphan_count == 0) {
+		c->heard_ns = conn_now(c);
 	}
 	if (c->state != CONN_CLOSING && unsent(c->primary)) {
 		conns_assign(c->primary);
@@ -740,18 +746,73 @@ static void conn_on_recv(struct io_op *op, struct io_done done)
 	conns_flush(all);
 }
 
+/* What is urgent and waits behind something else is asked again over another connection, if one takes
+ * it; the answer that comes here is passed over. */
+static void conn_rescue(struct conn *c)
+{
+	struct primary *p = c->primary;
+	struct request *r = c->requests == NULL ? NULL : c->requests->next;
+
+	while (r != NULL && c->orphan_count < CONN_ORPHANS_MAX) {
+		struct request *next = r->next;
+		bool late = conn_now(c) - r->sent_ns >= CONN_LOOK_MS * NS_PER_MS;
+
+		if (r->urgent && late && may_repeat(r)) {
+			struct conn *to = conn_for(p, true);
+
+			if (to == NULL || to == c || to->count > 0) {
+				return;
+			}
+			c->orphans[c->orphan_count++] = r->id;
+			conn_detach(c, r);
+			conn_give(to, r);
+		}
+		r = next;
+	}
+}
+
+static void conn_look_busy(struct conn *c)
+{
+	if (conn_dropped(c)) {
+		conn_unable(c, false);
+		return;
+	}
+	if (conn_occupied(c) || (c->requests != NULL && c->requests->first_ns == 0)) {
+		conn_rescue(c);
+	}
+	io_timer_set(c->io, &c->timer,
+	             conn_now(c) + (c->count > 1 ? CONN_LOOK_MS * NS_PER_MS : NS_PER_S));
+}
+
+static void conn_look_idle(struct conn *c)
+{
+	if (conn_now(c) - c->answered_ns >= CONN_IDLE_S * NS_PER_S ||
+	    quota_let_go(c->primary->quota)) {
+		conn_close(c);
+	} else {
+		io_timer_set(c->io, &c->timer, conn_now(c) + CONN_LOOK_MS * NS_PER_MS);
+	}
+}
+
 static void conn_on_timer(struct io_timer *timer)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
 	struct primaries *all = c->primary->all;
 
 	assert(c->state != CONN_CLOSING);
-	if (c->state != CONN_BUSY) {
+	switch (c->state) {
+	case CONN_CONNECTING:
 		conn_break(c, ERR_PEER_TIMEOUT);
-	} else if (conn_dropped(c)) {
-		conn_unable(c);
-	} else {
-		io_timer_set(c->io, timer, conn_now(c) + CONN_SILENCE_S * NS_PER_S);
+		break;
+	case CONN_IDLE:
+		conn_look_idle(c);
+		break;
+	case CONN_BUSY:
+		conn_look_busy(c);
+		break;
+	case CONN_CLOSING:
+	case CONN_STATES:
+		break;
 	}
 	conns_flush(all);
 }

@@ -32,6 +32,7 @@ struct conn {
 	bool piped;        /* had several requests at once */
 	unsigned pins;     /* handlers that run: not to be freed under them */
 	uint32_t served;   /* requests answered */
+	uint32_t messages; /* that came, of whatever request */
 	uint32_t count;    /* requests under way */
 	uint64_t heard_ns; /* last octets; 0: none yet */
 	uint64_t answered_ns;
@@ -65,6 +66,12 @@ void conn_learn_end(const struct conn *c, enum err e);
 
 /* The first message of the answer to `r` came. */
 void conn_note_answer(struct conn *c, struct request *r);
+
+/* The answer to `r` is complete. */
+void conn_note_served(struct conn *c, const struct request *r);
+
+/* It lost something that it was asked, or mixed it up (`sure`). */
+void conn_learn_lost(struct conn *c, bool sure);
 
 /* Was something lost that it was asked? */
 bool conn_dropped(const struct conn *c);

@@ -26,16 +26,18 @@
 #define CONN_CONNECT_S    5
 #define CONN_IDLE_S       5
 #define CONN_IDLE_MAX     1024 /* idle connections of all primaries of a shard */
-#define CONN_DEPTH_MAX    64   /* requests on one connection */
-#define CONN_GROW_DEPTH   2    /* requests on every connection before there is another */
-#define CONN_ORPHANS_MAX  16   /* answers that nobody waits for any more, of one connection */
-#define CONN_SILENCE_S    4    /* least time after which a request is held to have been dropped */
+#define CONN_LOOK_MS      100 /* between looks at a connection with requests behind others, or idle */
+#define CONN_DEPTH_MAX    64 /* requests on one connection */
+#define CONN_GROW_DEPTH   2  /* requests on every connection before there is another */
+#define CONN_ORPHANS_MAX  16 /* answers that nobody waits for any more, of one connection */
+#define CONN_SILENCE_S    4  /* least time after which a request is held to have been dropped */
 #define CONN_OCCUPIED_NS  (50 * NS_PER_MS)  /* one answer takes so long: others go elsewhere */
 #define CONN_PROMPT_NS    (500 * NS_PER_MS) /* closed so soon after an answer: because of it */
-#define CONN_STRIKES_MAX  3 /* connections in a row that end so, before it is a habit */
-#define CONN_STRIKE_S     1 /* least time between those that only lose requests */
-#define CONN_HOLD_S       1 /* no more connections after one that was closed without a word */
-#define REQUEST_TRIES_MAX 8 /* connections that one request is sent over */
+#define CONN_STRIKES_MAX  3  /* connections in a row that end so, before it is a habit */
+#define CONN_PROOFS_MIN   64 /* requests in a row answered behind others that make up for them */
+#define CONN_STRIKE_S     1  /* least time between those that only lose requests */
+#define REQUEST_TRIES_MAX 8  /* connections in a row that end without an answer to anybody */
+#define REQUEST_SENDS_MAX 64 /* connections at all that one request is sent over */
 #define REQUEST_MAX_LEN   4096
 
 enum request_next {
@@ -66,7 +68,8 @@ struct request {
 	uint64_t first_ns; /* first octets of the answer; 0: none yet */
 	uint64_t heard_ns; /* see request_heard_ns() */
 	uint16_t id;
-	uint8_t tries;
+	uint8_t tries;  /* connections that brought no answer to anybody */
+	uint8_t sends;  /* connections at all */
 	bool overtaken; /* one that was sent after it was answered */
 	bool connected; /* a connection for it came to be */
 };

@@ -68,9 +68,6 @@ static void primary_free(struct primary *p)
 	io_timer_clear(p->all->io, &p->conn_timer);
 	io_timer_clear(p->all->io, &p->probe_timer);
 	link_remove(&p->wake);
-	if (p->wants_conn) {
-		quota_want(p->quota, false);
-	}
 	quota_put(p->all->quotas, p->quota);
 	p->all->count--;
 	free(p);
@@ -289,13 +286,19 @@ static uint32_t transfers_max(const struct primary *p, enum lane lane)
 /* Counts what is to begin against the primary's pace. False: not now, and the lane is blocked. */
 static bool pace_take(struct primary *p, enum job job, enum lane lane)
 {
-	uint64_t at = 0;
+	uint64_t now = now_ns(p), at = 0;
+	bool yields = !lane_urgent(lane) && quota_hurried(p->quota, now);
 
-	if (job == JOB_PULL && !quota_transfer_take(p->quota, transfers_max(p, lane))) {
-		at = now_ns(p) + PRIMARY_AGAIN_MS * NS_PER_MS;
+	if (job == JOB_PULL && (yields || !quota_transfer_take(p->quota, transfers_max(p, lane)))) {
+		at = now + PRIMARY_AGAIN_MS * NS_PER_MS;
 		p->blocked[lane_urgent(lane)] = true;
+		if (lane_urgent(lane)) {
+			quota_hurry(p->quota, at + PRIMARY_AGAIN_MS * NS_PER_MS);
+		}
 	} else {
-		at = quota_query(p->quota, p->pace.queries_per_s, now_ns(p));
+		/* Of one that is down nothing is asked, but by who tries. */
+		at = p->health != PRIMARY_UP ? 0
+		                             : quota_query(p->quota, p->pace.queries_per_s, now);
 		if (at == 0) {
 			return true;
 		}
@@ -334,13 +337,14 @@ static struct link *take_from(struct primaries *all, enum job job, enum lane lan
 
 struct link *primaries_take(struct primaries *all, enum job job)
 {
-	bool rest_first = ++all->takes[job] % LANE_REST_EVERY == 0;
+	bool rest_first = (all->takes[job] + 1) % LANE_REST_EVERY == 0;
 
 	for (unsigned i = 0; i < LANES; i++) {
 		enum lane lane = rest_first ? LANES - 1 - i : i;
 		struct link *l = take_from(all, job, lane);
 
 		if (l != NULL) {
+			all->takes[job]++;
 			return l;
 		}
 	}
@@ -403,7 +407,9 @@ static void on_probe(struct io_timer *timer)
 		p->probe_due = true;
 		wakes_add(p);
 	}
-	if (p->health != PRIMARY_UP) {
+	if (p->health == PRIMARY_UP) {
+		wakes_add(p);
+	} else {
 		/* Should whoever is woken find something better to do. */
 		probe_at(p, now_ns(p) + PRIMARY_DOWN_MAX_S * NS_PER_S);
 	}
@@ -444,12 +450,22 @@ void primary_answered(struct primary *p)
 		return;
 	}
 	health_move(p, PRIMARY_UP);
-	p->failures = 0;
+	p->up_ns = now_ns(p);
 	p->down_until_ns = 0;
 	p->conn_bears = 0; /* it may have been about to go */
 	io_timer_clear(p->all->io, &p->probe_timer);
 	tell(p, PRIMARY_CAME_UP);
 	wakes_add(p);
+}
+
+/* What was learned since the last answer was learned of its going down. */
+static void forget_learned(struct primary *p)
+{
+	p->strikes = 0;
+	p->cautious = false;
+	if (p->ability != p->ability_before && p->learned_ns > p->heard_ns) {
+		p->ability = p->ability_before;
+	}
 }
 
 void primary_unreached(struct primary *p, enum err e)
@@ -461,6 +477,9 @@ void primary_unreached(struct primary *p, enum err e)
 		return;
 	}
 	p->last_error = e;
+	if (was_up && now_ns(p) - p->up_ns >= PRIMARY_DOWN_MAX_S * NS_PER_S) {
+		p->failures = 0; /* it was well meanwhile */
+	}
 	if (p->health == PRIMARY_DOWN && p->down_until_ns > now_ns(p)) {
 		return; /* an attempt that began before this was known */
 	}
@@ -472,6 +491,9 @@ void primary_unreached(struct primary *p, enum err e)
 	p->failed_ns = now_ns(p);
 	p->down_until_ns = p->failed_ns + wait_s * NS_PER_S;
 	p->heard = false;
+	if (was_up) {
+		forget_learned(p);
+	}
 	p->down_since_ns = was_up ? p->failed_ns : p->down_since_ns;
 	health_move(p, PRIMARY_DOWN);
 	probe_at(p, p->down_until_ns);
@@ -489,12 +511,26 @@ void primary_park(struct primary *p, struct link *l)
 	}
 }
 
+/* It came back just now, and is asked as much as it may be. */
+static bool unproven(const struct primary *p)
+{
+	return now_ns(p) - p->up_ns < PRIMARY_PROVEN_S * NS_PER_S &&
+	       p->slots[JOB_PULL].running + p->waiting_count[JOB_PULL] >= p->windows[JOB_PULL].size;
+}
+
 struct link *primaries_wake(struct primaries *all)
 {
 	while (!link_alone(&all->wakes)) {
 		struct primary *p = container_of(all->wakes.next, struct primary, wake);
 		bool up = p->health == PRIMARY_UP;
 
+		if (up && unproven(p)) {
+			/* It may be gone again at once: no more wake up than it can be asked for. */
+			link_remove(&p->wake);
+			io_timer_set(all->io, &p->probe_timer,
+			             now_ns(p) + PRIMARY_WAKE_MS * NS_PER_MS);
+			continue;
+		}
 		if (!link_alone(&p->parked) && (up || p->probe_due)) {
 			if (!up) {
 				p->probe_due = false;
@@ -524,6 +560,7 @@ void primary_can(struct primary *p, enum primary_ability ability)
 	if (ability <= p->ability) {
 		return;
 	}
+	p->ability_before = p->ability;
 	p->ability = ability;
 	p->learned_ns = now_ns(p);
 	primary_update(p);

@@ -10,7 +10,7 @@
  * kept for it (lanes_p.h).
  *
  * A primary that does not answer is down: zones that want something of it fail at once and park here.
- * One of them at a time tries, after a while that doubles; when it has an answer, all are woken.
+ * One of a shard's at a time tries, after a while that doubles; when it has an answer, all are woken.
  *
  *	UP --unreached--> DOWN* --time, or a hint--> PROBED* --answered--> UP
  *	                   ^---------unreached, lost----'
@@ -22,31 +22,9 @@
 #include "ring/io.h"
 #include "transfer/lanes_p.h"
 #include "transfer/policy.h"
+#include "transfer/primary_rules_p.h"
 #include "transfer/quota.h"
 #include "transfer/window_p.h"
-
-#define PRIMARY_DOWN_FIRST_S 1
-#define PRIMARY_DOWN_MAX_S   20
-#define PRIMARY_KEEP_S       86400 /* what is known of an unused primary */
-#define PRIMARY_LEARN_S      86400 /* until it is tried whether it can do more by now */
-#define PRIMARY_BEARS_S      600   /* until more connections are tried again */
-#define PRIMARY_DEAF_S       600   /* until a primary that is silent over UDP is asked so again */
-#define PRIMARY_AGAIN_MS     20    /* until a shard tries again that the quota refused */
-#define PRIMARY_ASKS_MAX     256   /* questions over UDP at once */
-#define PRIMARY_BUCKETS      1024
-
-enum job { JOB_ASK, JOB_PULL, JOBS };
-
-enum primary_health { PRIMARY_UP, PRIMARY_DOWN, PRIMARY_PROBED };
-
-/* What it can do with a connection; each less than the one before. */
-enum primary_ability {
-	ABILITY_PIPELINE, /* many requests, answered in any order (RFC 7766 §6.2.1.1) */
-	ABILITY_SERIAL,   /* one after the other */
-	ABILITY_SINGLE,   /* one, then it closes */
-};
-
-enum primary_news { PRIMARY_WENT_DOWN, PRIMARY_CAME_UP, PRIMARY_CAN_LESS };
 
 struct conn;
 struct request;
@@ -79,15 +57,17 @@ struct primary {
 	unsigned urgent_count;          /* of them, kept for what is urgent */
 	struct request_queue unsent[2]; /* [1]: urgent */
 	struct io_timer conn_timer;     /* no connection could be had: try again */
-	bool wants_conn;                /* told the quota so */
 	bool heard;                     /* has answered over TCP since it was down */
+	bool cautious;                  /* closed without a word when asked several things */
+	uint64_t heard_ns;              /* last answer */
 	unsigned mute;                  /* connections in a row that closed without a word */
 	uint32_t conn_bears;            /* connections it was seen to bear; 0: not known */
 	uint64_t bears_ns;              /* when */
-	enum primary_ability ability;
-	uint64_t learned_ns;    /* when ability changed last */
-	unsigned strikes;       /* connections in a row that speak for less ability */
-	uint64_t strike_ns;     /* the last one that only lost requests */
+	enum primary_ability ability, ability_before; /* what was last learned */
+	uint64_t learned_ns;                          /* when ability changed last */
+	unsigned strikes;   /* connections in a row that speak for less ability */
+	unsigned proofs;    /* requests that were answered though sent before others were, since */
+	uint64_t strike_ns; /* the last one that only lost requests */
 	uint64_t deaf_until_ns; /* does not answer over UDP: asked over TCP until then */
 	bool reorders;      /* was seen to answer later requests first, and the others after them */
 	bool tells_by_ixfr; /* answered an IXFR that brings no news with its SOA alone */
@@ -96,9 +76,9 @@ struct primary {
 	unsigned failures; /* to reach it, in a row */
 	enum err last_error;
 	uint64_t failed_ns, down_since_ns; /* the last time, the first */
-	uint64_t down_until_ns;
-	uint64_t latency_ns;       /* to connect, smoothed */
-	const struct link *prober; /* PROBED: who tries */
+	uint64_t down_until_ns, up_ns;     /* since when it is up */
+	uint64_t latency_ns;               /* to connect, smoothed */
+	const struct link *prober;         /* PROBED: who tries */
 	struct io_timer probe_timer;
 	bool probe_due;
 	struct link parked;
@@ -128,6 +108,7 @@ struct primaries {
 	struct link ready[JOBS][LANES];
 	struct link wakes; /* primaries with parked ones to wake */
 	struct link dirty; /* connections with something to send: conn.c's */
+	bool stopping;     /* no connection is opened any more */
 	unsigned idle_conns;
 };
 

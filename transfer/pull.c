@@ -79,7 +79,10 @@ static void on_timer(struct io_timer *timer)
 	if (heard_ns > p->session.progress_ns) {
 		session_touch(&p->session, heard_ns);
 	}
-	if (session_late(&p->session, io_now_ns(p->io)) != SESSION_FAILED) {
+	if (p->session.state == SESSION_READY) {
+		session_fail(&p->session,
+		             ERR_BUSY); /* no connection took it, for no fault of the primary's */
+	} else if (session_late(&p->session, io_now_ns(p->io)) != SESSION_FAILED) {
 		io_timer_set(p->io, timer, session_deadline_ns(&p->session));
 		return;
 	}
@@ -104,6 +107,8 @@ struct pull *pull_new(struct transfer *t, const struct session_options *options,
 
 void pull_begin(struct pull *p, struct primary *primary, bool urgent)
 {
+	/* Until it is sent. */
+	io_timer_set(p->io, &p->timer, io_now_ns(p->io) + p->session.limits.idle_time_s * NS_PER_S);
 	p->request.urgent = urgent;
 	conn_request(primary, &p->request);
 }

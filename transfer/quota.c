@@ -19,7 +19,8 @@ struct quota {
 	uint32_t users; /* under the lock */
 	_Atomic uint32_t conns;
 	_Atomic uint32_t transfers;
-	_Atomic uint32_t wanting;
+	_Atomic bool wanted;
+	_Atomic uint64_t hurried_until_ns;
 	_Atomic uint64_t next_ns; /* when a query would be due, were they sent evenly */
 };
 
@@ -137,18 +138,25 @@ void quota_transfer_give(struct quota *q)
 	give(&q->transfers);
 }
 
-void quota_want(struct quota *q, bool wants)
+void quota_want(struct quota *q)
 {
-	if (wants) {
-		atomic_fetch_add_explicit(&q->wanting, 1, memory_order_relaxed);
-	} else {
-		give(&q->wanting);
-	}
+	atomic_store_explicit(&q->wanted, true, memory_order_relaxed);
 }
 
-bool quota_wanted(const struct quota *q)
+bool quota_let_go(struct quota *q)
 {
-	return atomic_load_explicit(&q->wanting, memory_order_relaxed) > 0;
+	return atomic_load_explicit(&q->wanted, memory_order_relaxed) &&
+	       atomic_exchange_explicit(&q->wanted, false, memory_order_relaxed);
+}
+
+void quota_hurry(struct quota *q, uint64_t until_ns)
+{
+	atomic_store_explicit(&q->hurried_until_ns, until_ns, memory_order_relaxed);
+}
+
+bool quota_hurried(const struct quota *q, uint64_t now_ns)
+{
+	return atomic_load_explicit(&q->hurried_until_ns, memory_order_relaxed) > now_ns;
 }
 
 uint64_t quota_query(struct quota *q, uint32_t per_s, uint64_t now_ns)

@@ -4,7 +4,7 @@
  *
  * A shard has its own connections to a primary, but the limits an operator sets are the primary's:
  * they are counted here, by address. Counting takes no lock; a shard that is refused tries again a
- * little later, and marks that it wants, so that those who have connections let go of one.
+ * little later, and marks that it wants, so that others let go of a connection or leave transfers to it.
  *
  * Ownership: new/free by the daemon, before and after the shards; a shard gets and puts. Any thread. */
 #pragma once
@@ -27,9 +27,14 @@ void quota_conn_give(struct quota *q);
 bool quota_transfer_take(struct quota *q, uint32_t max);
 void quota_transfer_give(struct quota *q);
 
-/* A shard without any connection wants one / does not want any more. */
-void quota_want(struct quota *q, bool wants);
-bool quota_wanted(const struct quota *q);
+/* A shard without any connection wants one; said again as long as that is so. Who has some asks whether
+ * to let go of one: true once for each time that it was said. */
+void quota_want(struct quota *q);
+bool quota_let_go(struct quota *q);
+
+/* The same of transfers: what is urgent was refused one, and what is not gives way for a while. */
+void quota_hurry(struct quota *q, uint64_t until_ns);
+bool quota_hurried(const struct quota *q, uint64_t now_ns);
 
 /* One more query, of at most `per_s` a second (0: no limit); 0 if it may be sent now, else when to ask
  * again. A tenth of a second's worth may come at once. */

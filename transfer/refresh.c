@@ -180,7 +180,6 @@ static bool better_by_ixfr(const struct primary *p)
 	       (p->tells_by_ixfr && p->ability == ABILITY_PIPELINE && much);
 }
 
-/* ... once it is known which primary is asked. */
 static void choose_method(struct refresh *z)
 {
 	if (z->method != REFRESH_BY_SOA) {
@@ -814,6 +813,10 @@ void refresh_policy_changed(struct refresh *z, bool refetch)
 	if (!refetch) {
 		store_prune(refresh_engine(z)->options.store, refresh_zone(z),
 		            &refresh_policy(z)->history);
+		if (z->state == REFRESH_PARKED || z->state == REFRESH_QUEUED) {
+			refresh_give_up(z); /* its primary may be asked from another address now */
+			round_begin(z);
+		}
 		reschedule(z);
 		return;
 	}

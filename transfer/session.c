@@ -247,6 +247,8 @@ static enum err message_open(struct session *s, struct bytes message, int64_t wa
 	if (h->arcount > 0) {
 		TRY(message_tail_read(r, h, &tail));
 	}
+	/* Nothing follows what refuses, signed or not: the connection may serve on. */
+	s->in_step = header_rcode(h) != RCODE_NOERROR;
 	TRY(check_tsig(s, message, tail.tsig_at, h, wall_s));
 	return check_rcode(s, h, &tail);
 }
@@ -389,6 +391,9 @@ static enum err take_message(struct session *s, struct bytes message, struct ses
 	}
 	for (unsigned i = 0; i < h.ancount; i++) {
 		TRY(rr_read(&r, scratch, &rr));
+		/* RFC 1995 §2: a single SOA is the whole answer, also if we do not like it. */
+		s->in_step = i == 0 && h.ancount == 1 && s->options.kind == SESSION_IXFR &&
+		             s->state == SESSION_RECEIVING && s->grammar.state == XFR_START;
 		TRY(take_record(s, &rr));
 		if (s->state == SESSION_CURRENT) {
 			s->in_step = s->options.kind == SESSION_IXFR && h.ancount == 1;

@@ -60,6 +60,7 @@ void transfer_free(struct transfer *t)
 		return;
 	}
 	t->stopping = true; /* nothing begins any more */
+	t->primaries.stopping = true;
 	while ((item = due_first(&t->due, &at_ns)) != NULL) {
 		struct refresh *z = container_of(item, struct refresh, due);
 		struct zone *zone = refresh_zone(z);

@@ -33,10 +33,13 @@ TEST(quota, is_one_for_each_address)
 	cr_expect(not(quota_transfer_take(q[2], 1)));
 	cr_expect(eq(u32, quota_transfers(q[0]), 1));
 	quota_transfer_give(q[0]);
-	cr_expect(not(quota_wanted(q[0])));
-	quota_want(q[0], true);
-	cr_expect(quota_wanted(q[2]));
-	quota_want(q[0], false);
+	cr_expect(not(quota_let_go(q[0])));
+	quota_want(q[0]);
+	cr_expect(quota_let_go(q[2]));
+	cr_expect(not(quota_let_go(q[2])), "once for each time");
+	quota_hurry(q[0], 100);
+	cr_expect(quota_hurried(q[2], 99));
+	cr_expect(not(quota_hurried(q[2], 100)));
 	for (unsigned i = 0; i < 2; i++) {
 		quota_conn_give(q[0]);
 	}

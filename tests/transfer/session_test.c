@@ -188,7 +188,7 @@ TEST(session, sees_that_there_is_no_news)
 		bool in_step;
 	} cases[] = {
 		{ SESSION_IXFR, 7, false, SESSION_CURRENT, ERR_OK, true },
-		{ SESSION_IXFR, 8, false, SESSION_FAILED, ERR_SERIAL_OLD, false },
+		{ SESSION_IXFR, 8, false, SESSION_FAILED, ERR_SERIAL_OLD, true },
 		{ SESSION_AXFR, 7, false, SESSION_CURRENT, ERR_OK, false },
 		{ SESSION_AXFR, 8, false, SESSION_FAILED, ERR_SERIAL_OLD, false },
 		{ SESSION_AXFR, 8, true, SESSION_DONE, ERR_OK, true },
