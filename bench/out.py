@@ -53,13 +53,8 @@ class Farm(memory.Farm):
                 [str(a) for a in args])
 
     def cpu(self):
-        """CPU seconds of all its threads, in nanoseconds' steps."""
-        tasks = '/proc/%d/task' % self.daemon.p.pid
-        total = 0
-        for task in os.listdir(tasks):
-            with open(os.path.join(tasks, task, 'schedstat'), encoding='ascii') as f:
-                total += int(f.read().split()[0])
-        return total / 1e9
+        """CPU seconds of the process: its clock is finer than what /proc tells."""
+        return time.clock_gettime((~self.daemon.p.pid << 3) | 2)
 
     def pull(self, *args, signed=False):
         """What one run of the clients saw, with axfarmd's CPU seconds."""

@@ -170,10 +170,10 @@ static bool ask(const struct options *o, int fd, struct tsig_stream *tsig)
 
 /* ---- clients ---- */
 
-static uint64_t sum_octets(uint64_t h, const uint8_t *at, size_t len, bool lower)
+static uint64_t sum_octets(uint64_t h, const uint8_t *at, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		h = (h ^ (lower ? octet_lower(at[i]) : at[i])) * 0x100000001b3ULL;
+		h = (h ^ at[i]) * 0x100000001b3ULL; /* FNV-1a */
 	}
 	return h;
 }
@@ -186,9 +186,9 @@ static uint64_t sum_record(const struct rr *rr)
 	store_u16(fixed, rr->type);
 	store_u16(fixed + 2, rr->class);
 	store_u32(fixed + 4, rr->ttl);
-	h = sum_octets(h, rr->owner.at, rr->owner.len, false);
-	h = sum_octets(h, fixed, sizeof(fixed), false);
-	return sum_octets(h, rr->rdata.at, rr->rdata.len, false);
+	h = sum_octets(h, rr->owner.at, rr->owner.len);
+	h = sum_octets(h, fixed, sizeof(fixed));
+	return sum_octets(h, rr->rdata.at, rr->rdata.len);
 }
 
 /* Reads a message whole. */

@@ -94,6 +94,7 @@ struct conn {
 	bool heard;            /* something was asked since the timer was set */
 	bool broken;           /* a transfer cannot go on: nothing after it would be understood */
 	struct xfr_out *xfr;   /* a transfer in the making */
+	bool xfr_begun;        /* it has a message already */
 	struct parked *parked; /* a question that waits for its zone */
 	uint64_t xfr_started_ns;
 	uint64_t sent_ns;       /* when the send under way began */
@@ -278,29 +279,42 @@ static void conn_end_transfer(struct conn *c, enum err e)
 	c->broken = e != ERR_OK;
 }
 
-/* Makes the next message of the transfer where it is sent from; false if there is none yet, or no
- * more. */
+/* Makes the next message of the transfer; false if there is none yet, or no more. The first is all
+ * that most zones need: memory is taken for it once its length is known. The others are made where
+ * they are sent from. */
 static bool conn_transfer_message(struct conn *c)
 {
 	struct server *sv = c->server;
+	uint8_t *at = sv->shard->scratch->message;
 	size_t room = xfr_out_room(c->xfr);
 	struct bytes message;
 	enum err e;
 
-	conn_reserve(c, 2 + room);
-	e = xfr_out_next(c->xfr, c->out + c->out_len + 2, room,
-	                 (uint64_t)env_wall_s(sv->shard->io->env), &message);
-	if (e == ERR_OK && message.len > 0) {
-		store_u16(c->out + c->out_len, (uint16_t)message.len);
-		c->out_len += 2 + message.len;
-		turn_take(sv, message.len + TURN_MESSAGE_BYTES);
-	} else if (e != ERR_OK || xfr_out_ended(c->xfr)) {
+	if (c->xfr_begun) {
+		conn_reserve(c, 2 + room);
+		at = c->out + c->out_len + 2;
+	}
+	e = xfr_out_next(c->xfr, at, room, (uint64_t)env_wall_s(sv->shard->io->env), &message);
+	if (e != ERR_OK) {
 		conn_end_transfer(c, e);
-	} else if (xfr_out_room(c->xfr) <= room) {
+		return false;
+	}
+	if (message.len > 0 && c->xfr_begun) {
+		store_u16(at - 2, (uint16_t)message.len);
+		c->out_len += 2 + message.len;
+	} else if (message.len > 0) {
+		conn_put(c, message);
+	} else if (xfr_out_room(c->xfr) <= room && !xfr_out_ended(c->xfr)) {
 		turn_take(sv, sv->turn_left); /* it took as long as that */
 		return false;
 	}
-	return c->xfr != NULL;
+	c->xfr_begun = c->xfr_begun || message.len > 0;
+	turn_take(sv, message.len + TURN_MESSAGE_BYTES);
+	if (xfr_out_ended(c->xfr)) {
+		conn_end_transfer(c, ERR_OK);
+		return false;
+	}
+	return true;
 }
 
 /* Fills the output from the transfer with what is sent at once, unless others come first. Only what
@@ -313,8 +327,8 @@ static void conn_fill_from_transfer(struct conn *c)
 	if (!more || c->out_len >= limit || !conn_has_turn(c)) {
 		return;
 	}
-	if (c->send_messages > 1 && c->out_len == 0) {
-		conn_reserve(c, limit);
+	if (c->send_messages > 1 && c->xfr_begun) {
+		conn_reserve(c, limit - c->out_len);
 	}
 	while (more && (c->out_len == 0 || c->out_len + 2 + xfr_out_room(c->xfr) <= limit)) {
 		more = conn_transfer_message(c);
@@ -373,6 +387,7 @@ static void conn_answer(struct conn *c, struct bytes frame, bool waited)
 		break;
 	case DISPATCH_TRANSFER:
 		c->heard = true;
+		c->xfr_begun = false;
 		c->xfr_started_ns = io_now_ns(s->io);
 		conn_fill_from_transfer(c);
 		break;

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * transfer/conn.c — connections to a primary: opened, shared, broken. */
-#include "transfer/conn_p.h"
+#include "transfer/conn_inner_p.h"
 
 #include <stdlib.h>
 
 #include "base/arena.h"
-
-enum conn_state {
-	CONN_CONNECTING,
-	CONN_BUSY,
-	CONN_IDLE,
-	CONN_CLOSING,
-	CONN_STATES,
-};
 
 #define MAY(state) (1U << (state))
 
@@ -27,48 +19,7 @@ static const struct {
 	[CONN_CLOSING] = { 0, 0 },
 };
 
-/* Octets on their way out. */
-struct conn_buffer {
-	uint8_t *at;
-	size_t len;
-	size_t cap;
-};
-
-struct conn {
-	struct io *io;
-	struct primary *primary; /* NULL when closing */
-	struct conn *next;       /* of the primary */
-	struct conn **back;
-	enum conn_state state;
-	bool urgent;       /* kept for what is urgent */
-	bool retired;      /* takes no more requests */
-	bool piped;        /* had several requests at once */
-	unsigned pins;     /* handlers that run: not to be freed under them */
-	uint32_t served;   /* requests answered */
-	uint32_t count;    /* requests under way */
-	uint64_t heard_ns; /* last octets; 0: none yet */
-	uint64_t answered_ns;
-	uint64_t opened_ns;
-	struct request *requests; /* oldest first */
-	struct request **requests_end;
-	uint16_t orphans[CONN_ORPHANS_MAX]; /* ids */
-	unsigned orphan_count;
-	struct io_socket socket;
-	struct io_op write; /* connect, then sends */
-	struct io_op recv;
-	struct io_timer timer;
-	struct stream stream;
-	struct link dirty;          /* in the table's list, while there is something to send */
-	struct conn_buffer out;     /* gathers requests, each after its length */
-	struct conn_buffer sending; /* with the kernel */
-};
-
 static void conn_break(struct conn *c, enum err e);
-
-static uint64_t now_of(const struct conn *c)
-{
-	return io_now_ns(c->io);
-}
 
 static void conn_move(struct conn *c, enum conn_state to)
 {
@@ -82,7 +33,7 @@ static void conn_move(struct conn *c, enum conn_state to)
 	}
 	c->state = to;
 	if (rules[to].timeout_s != 0) {
-		io_timer_set(c->io, &c->timer, now_of(c) + rules[to].timeout_s * NS_PER_S);
+		io_timer_set(c->io, &c->timer, conn_now(c) + rules[to].timeout_s * NS_PER_S);
 	} else {
 		io_timer_clear(c->io, &c->timer);
 	}
@@ -165,6 +116,7 @@ static void conn_add(struct conn *c, struct request *r)
 	r->sent_ns = 0;
 	r->first_ns = 0;
 	r->heard_ns = 0;
+	r->overtaken = false;
 	r->tries++;
 	*c->requests_end = r;
 	c->requests_end = &r->next;
@@ -195,7 +147,7 @@ uint64_t request_heard_ns(const struct request *r)
 {
 	const struct conn *c = r->conn;
 
-	if (c == NULL || r->sent_ns == 0 || c->heard_ns < r->sent_ns) {
+	if (c == NULL || r->sent_ns == 0 || r->overtaken || c->heard_ns < r->sent_ns) {
 		return r->heard_ns;
 	}
 	return c->heard_ns;
@@ -249,7 +201,7 @@ static enum err conn_compose(struct conn *c, struct request *r)
 	TRY(r->ops->compose(r, at, &message));
 	assert(message.len <= sizeof(at));
 	buffer_add(&c->out, message);
-	r->sent_ns = now_of(c);
+	r->sent_ns = conn_now(c);
 	if (link_alone(&c->dirty)) {
 		link_append(&c->primary->all->dirty, &c->dirty);
 	}
@@ -294,7 +246,7 @@ static struct conn *conn_open(struct primary *p, bool urgent)
 	c->write.fn = conn_on_write;
 	c->recv.fn = conn_on_recv;
 	c->timer.fn = conn_on_timer;
-	c->opened_ns = now_of(c);
+	c->opened_ns = conn_now(c);
 	c->requests_end = &c->requests;
 	link_init(&c->dirty);
 	c->next = p->conns;
@@ -331,7 +283,7 @@ static bool conn_occupied(const struct conn *c)
 {
 	const struct request *r = c->requests;
 
-	return r != NULL && r->first_ns != 0 && now_of(c) - r->first_ns > CONN_OCCUPIED_NS;
+	return r != NULL && r->first_ns != 0 && conn_now(c) - r->first_ns > CONN_OCCUPIED_NS;
 }
 
 static bool conn_takes(const struct conn *c)
@@ -524,60 +476,18 @@ static void conn_fail_all(struct conn *c, enum err e)
 	}
 }
 
-/* The connection came to nothing. Where others are alive, it is their number that the primary minds. */
-static bool too_many(const struct conn *c, enum err e)
+/* The primary is down: what waits for a connection to it need not find out by itself. */
+static void unsent_fail(struct primary *p, enum err e)
 {
-	uint64_t since = e == ERR_PEER_TIMEOUT ? c->opened_ns : 0; /* who says no is there */
-	uint32_t alive = 0;
+	struct request_queue lost = { .end = &lost.first };
 
-	for (const struct conn *o = c->primary->conns; o != NULL; o = o->next) {
-		alive += o != c && o->heard_ns > since;
-	}
-	if (alive == 0 || c->heard_ns != 0 || err_class(e) != ERR_CLASS_PEER) {
-		return false;
-	}
-	primary_bears(c->primary, alive);
-	return true;
-}
-
-/* What does an end say about the primary's ability? One after a single answer, and soon, that it
- * closes always; one that leaves requests without an answer, that they should not have been sent. When
- * a primary ends, all its connections do at once: that counts once, but for those that never said a
- * word. */
-static void learn_from_end(const struct conn *c)
-{
-	struct primary *p = c->primary;
-	bool prompt = c->served > 0 && now_of(c) - c->answered_ns <= CONN_PROMPT_NS;
-	bool again = c->heard_ns == 0 || now_of(c) - p->strike_ns >= CONN_STRIKE_S * NS_PER_S;
-
-	if (c->served == 1 && prompt) {
-		if (++p->strikes >= CONN_STRIKES_MAX) {
-			primary_can(p, ABILITY_SINGLE);
-		}
-	} else if (c->piped && c->count > 0 && c->served < CONN_DEPTH_MAX && again) {
-		p->strike_ns = now_of(c);
-		if (++p->strikes >= CONN_STRIKES_MAX) {
-			primary_can(p, ABILITY_SERIAL);
+	for (unsigned urgent = 0; urgent < 2; urgent++) {
+		while (p->unsent[urgent].first != NULL) {
+			queue_push(&lost, queue_pop(&p->unsent[urgent]));
 		}
 	}
-}
-
-/* What an end says about the primary. One that closes one connection after the other without a word is
- * as good as none. */
-static void note_end(const struct conn *c, enum err e)
-{
-	struct primary *p = c->primary;
-
-	if (e != ERR_PEER_CLOSED) {
-		return;
-	}
-	learn_from_end(c);
-	if (c->count > 1) {
-		window_lost(&p->windows[JOB_PULL], now_of(c));
-	}
-	if (c->heard_ns == 0 && !c->piped && ++p->mute >= CONN_STRIKES_MAX) {
-		p->mute = 0;
-		primary_unreached(p, e);
+	while (lost.first != NULL) {
+		request_end(queue_pop(&lost), e);
 	}
 }
 
@@ -585,27 +495,33 @@ static void note_end(const struct conn *c, enum err e)
  * sent behind others, are asked again; a new connection that only they had dies of them. */
 static void conn_break(struct conn *c, enum err e)
 {
-	struct primary *p = c->primary;
-	bool connecting = c->state == CONN_CONNECTING;
-
-	if (too_many(c, e)) {
+	if (conn_too_many(c, e)) {
 		conn_scatter(c, e);
 		return;
 	}
-	if (connecting) {
+	if (c->state == CONN_CONNECTING) {
+		struct primary *p = c->primary;
+
 		primary_unreached(p, e);
-	} else {
-		note_end(c, e);
+		conn_fail_all(c, e);
+		if (primary_down(p)) {
+			unsent_fail(p, e);
+		}
+		return;
 	}
-	if (!connecting && e == ERR_PEER_CLOSED && (c->served > 0 || c->piped)) {
+	if (e == ERR_PEER_CLOSED) {
+		conn_learn_end(c);
+		if (c->count > 1) {
+			window_lost(&c->primary->windows[JOB_PULL], conn_now(c));
+		}
+	}
+	conn_note_mute(c, e);
+	if (e == ERR_PEER_CLOSED && (c->served > 0 || c->piped)) {
 		conn_scatter(c, e);
-	} else if (!connecting && c->piped) {
+	} else if (c->piped) {
 		conn_fail_first(c, e);
 	} else {
 		conn_fail_all(c, e);
-	}
-	if (primary_down(p)) {
-		conn_give_up(p, e);
 	}
 }
 
@@ -641,20 +557,6 @@ void conn_abandon(struct request *r)
 	conn_scatter(c, ERR_PEER_CLOSED); /* a late answer must not meet another request */
 }
 
-void conn_give_up(struct primary *p, enum err e)
-{
-	struct request_queue lost = { .end = &lost.first };
-
-	for (unsigned urgent = 0; urgent < 2; urgent++) {
-		while (p->unsent[urgent].first != NULL) {
-			queue_push(&lost, queue_pop(&p->unsent[urgent]));
-		}
-	}
-	while (lost.first != NULL) {
-		request_end(queue_pop(&lost), e);
-	}
-}
-
 void conn_close_all(struct primaries *all)
 {
 	for (unsigned i = 0; i < PRIMARY_BUCKETS; i++) {
@@ -674,7 +576,7 @@ static void conn_connected(struct conn *c, struct io_socket socket)
 	struct request *r;
 
 	c->socket = socket;
-	primary_connected(c->primary, now_of(c) - c->opened_ns);
+	primary_connected(c->primary, conn_now(c) - c->opened_ns);
 	io_recv(c->io, &c->recv, c->socket);
 	conn_move(c, CONN_BUSY);
 	for (r = c->requests; r != NULL; r = r->next) {
@@ -721,7 +623,7 @@ static void conn_rest(struct conn *c)
 	struct primary *p = c->primary;
 
 	c->served++;
-	c->answered_ns = now_of(c);
+	c->answered_ns = conn_now(c);
 	if (c->served > 1) {
 		p->strikes = 0;
 	}
@@ -783,21 +685,6 @@ static struct request *conn_whose(struct conn *c, struct bytes message)
 	return r;
 }
 
-static void note_answer(struct conn *c, struct request *r)
-{
-	struct primary *p = c->primary;
-
-	r->first_ns = now_of(c);
-	p->heard = true;
-	p->mute = 0;
-	primary_answered(p);
-	if (r->sent_ns != 0) {
-		window_answered(&p->windows[JOB_PULL], r->first_ns - r->sent_ns,
-		                p->slots[JOB_PULL].running * 4 >= p->windows[JOB_PULL].size * 3,
-		                r->first_ns);
-	}
-}
-
 static void conn_message(struct conn *c, struct bytes message)
 {
 	struct request *r = conn_whose(c, message);
@@ -806,7 +693,7 @@ static void conn_message(struct conn *c, struct bytes message)
 		return;
 	}
 	if (r->first_ns == 0) {
-		note_answer(c, r);
+		conn_note_answer(c, r);
 	}
 	switch (r->ops->message(r, message)) {
 	case REQUEST_MORE:
@@ -827,7 +714,7 @@ static void conn_take(struct conn *c, struct bytes data)
 {
 	struct bytes message;
 
-	c->heard_ns = now_of(c);
+	c->heard_ns = conn_now(c);
 	stream_feed(&c->stream, data);
 	while (c->state != CONN_CLOSING && stream_next(&c->stream, &message)) {
 		conn_message(c, message);
@@ -860,21 +747,6 @@ static void conn_on_recv(struct io_op *op, struct io_done done)
 	conns_flush(all);
 }
 
-/* A connection that answered others, and then says nothing to what was asked after them for much
- * longer than it ever took, has lost it. */
-static bool conn_dropped(const struct conn *c)
-{
-	uint64_t silence = CONN_SILENCE_S * NS_PER_S;
-	uint64_t usual = 8 * c->primary->windows[JOB_PULL].smooth_ns;
-	uint64_t since = c->heard_ns;
-
-	for (const struct request *r = c->requests; r != NULL; r = r->next) {
-		since = r->sent_ns > since ? r->sent_ns : since;
-	}
-	return c->piped && c->served > 0 &&
-	       now_of(c) - since >= (usual > silence ? usual : silence);
-}
-
 static void conn_on_timer(struct io_timer *timer)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
@@ -886,7 +758,7 @@ static void conn_on_timer(struct io_timer *timer)
 	} else if (conn_dropped(c)) {
 		conn_unable(c);
 	} else {
-		io_timer_set(c->io, timer, now_of(c) + CONN_SILENCE_S * NS_PER_S);
+		io_timer_set(c->io, timer, conn_now(c) + CONN_SILENCE_S * NS_PER_S);
 	}
 	conns_flush(all);
 }

@@ -67,22 +67,19 @@ struct request {
 	uint64_t heard_ns; /* see request_heard_ns() */
 	uint16_t id;
 	uint8_t tries;
+	bool overtaken; /* one that was sent after it was answered */
 	bool connected; /* a connection for it came to be */
 };
 
-/* Begins a request, whose ops and urgency are set. done() is never called from in here. What is to be
- * sent goes with conns_flush(). */
+/* Begins a request, whose ops and urgency are set. done() is called from in here only if the request
+ * cannot be composed. What is to be sent goes with conns_flush(). */
 void conn_request(struct primary *p, struct request *r);
 
 /* Ends a request whose answer nobody waits for any more, without done(). */
 void conn_abandon(struct request *r);
 
-/* Ends with `e` all requests that no connection has taken: the primary was found to be down, and those
- * need not find out, too. */
-void conn_give_up(struct primary *p, enum err e);
-
 /* When octets last came over the connection of a request that is under way, since it was sent; 0 if
- * none did. */
+ * none did. What overtakes it does not count. */
 uint64_t request_heard_ns(const struct request *r);
 
 /* Sends what was asked since the last time. */

@@ -89,7 +89,8 @@ struct primary {
 	unsigned strikes;       /* connections in a row that speak for less ability */
 	uint64_t strike_ns;     /* the last one that only lost requests */
 	uint64_t deaf_until_ns; /* does not answer over UDP: asked over TCP until then */
-	bool tells_by_ixfr;     /* answered an IXFR that brings no news with its SOA alone */
+	bool reorders;      /* was seen to answer later requests first, and the others after them */
+	bool tells_by_ixfr; /* answered an IXFR that brings no news with its SOA alone */
 	/* Health. */
 	enum primary_health health;
 	unsigned failures; /* to reach it, in a row */
@@ -194,7 +195,6 @@ void primary_park(struct primary *p, struct link *l);
 struct link *primaries_wake(struct primaries *all);
 
 const char *primary_ability_print(enum primary_ability ability);
-
 /* Learns that it can do less than was thought. */
 void primary_can(struct primary *p, enum primary_ability ability);
 void primary_bears(struct primary *p, uint32_t conns);

@@ -37,7 +37,8 @@ struct pull {
 struct pull *pull_new(struct transfer *t, const struct session_options *options,
                       void (*done)(struct pull *p), struct refresh *owner);
 
-/* Asks the primary. `done` is never called from in here. */
+/* Asks the primary. `done` is called from in here only if the request cannot be composed; then the pull
+ * is gone. */
 void pull_begin(struct pull *p, struct primary *primary, bool urgent);
 
 /* Ends what is under way, and frees; NULL is a no-op. Not while the store has its commit. */

@@ -423,6 +423,7 @@ void refresh_confirmed(struct refresh *z)
 	struct zone_timers timers = zone_timers(refresh_zone(z));
 	bool was_failing = timers.failing_since_s != 0;
 	int64_t elapsed_s = wall_s(z) - timers.refreshed_at_s;
+	bool was_due = z->serves == 0; /* nobody waits for what it would find */
 	uint64_t delay_ms;
 
 	if ((z->wants & WANT_NEWS) != 0 && (z->wants & WANT_SERIAL) != 0 &&
@@ -432,10 +433,10 @@ void refresh_confirmed(struct refresh *z)
 	delay_ms = refresh_timers_fresh(z, zone_have(refresh_zone(z)), &timers);
 	z->marks &= (uint8_t)~ZONE_AWAITS;
 	if ((z->serves & WANT_NEWS) != 0 && !news_satisfied(z, z->serves)) {
-		z->marks |= ZONE_AWAITS;
 		/* No primary has what was announced, yet: look again soon, but no one was wrong. */
 		uint32_t soon_s = schedule_backoff_s(&refresh_policy(z)->limits, 1);
 
+		z->marks |= ZONE_AWAITS;
 		if (delay_ms > (uint64_t)soon_s * 1000) {
 			delay_ms = schedule_delay_ms(refresh_engine(z)->io->env, soon_s);
 			/* Not a second too early: it would be asked in vain, and not so soon again. */
@@ -445,7 +446,7 @@ void refresh_confirmed(struct refresh *z)
 	store_note(refresh_engine(z)->options.store, refresh_zone(z), &timers);
 	store_prune(refresh_engine(z)->options.store, refresh_zone(z), &refresh_policy(z)->history);
 	recovered(z, was_failing);
-	if (!round_compare(z, elapsed_s > 0 ? (uint64_t)elapsed_s : 0)) {
+	if (!was_due || elapsed_s <= 0 || !round_compare(z, (uint64_t)elapsed_s)) {
 		go_on(z, delay_ms);
 	}
 }

@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 
-#define WINDOW_FIRST        8U                 /* requests, before anything is known */
+#define WINDOW_FIRST        16U                /* requests, before anything is known */
 #define WINDOW_SLACK_NS     (4U * 1000 * 1000) /* latency above twice that at rest: still flat */
 #define WINDOW_PERIOD_NS    (30ULL * 1000 * 1000 * 1000)
 #define WINDOW_OUTCOMES     32U /* answers that refusals are counted among ... */

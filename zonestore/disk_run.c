@@ -11,7 +11,8 @@
 
 #include "zonestore/store_p.h"
 
-#define DROPS_NS        (3600 * NS_PER_S) /* the same of nodes that are gone */
+#define FAILING_NS      (50 * NS_PER_MS)  /* between tries of a disk that fails, at least */
+#define DROPS_NS        (3600 * NS_PER_S) /* how long nodes that are gone wait for others */
 #define DROPS_MANY      4096U             /* of them do not wait, but ... */
 #define DROPS_PART      4U                /* ... so few as a part of all nodes do ... */
 #define DROPS_MOST      65536U            /* ... up to that many */
@@ -224,6 +225,10 @@ static void disk_round(struct store *st)
 	pace_begin(&d->pace, now);
 	(void)disk_step(st, aside);
 	pace_count(&d->pace, now, d->counts.updates + d->counts.notes - records);
+	if (atomic_load(&d->failing) != ERR_OK) {
+		/* Each opens the database anew, and reads what changed last. */
+		d->pace.next_ns = max_ns(d->pace.next_ns, now + FAILING_NS);
+	}
 }
 
 void store_run(struct store *st, void (*loaded)(void *self), void *self)

@@ -36,7 +36,9 @@
 #define DISK_LOW_BYTES (1ULL << 20)          /* a short write with less space left: full */
 #define TABLES_MAX     LMDB_TABLES
 #define TOUCHED_MAX    256U /* records read or written before the map is let go of */
-#define FILE_MODE      0600
+#define TOUCHED_ENDS                                                                               \
+	16U /* by each transaction: where tables end, and what the system maps around */
+#define FILE_MODE 0600
 
 /* A table keyed by numbers. */
 struct table {
@@ -404,6 +406,7 @@ static enum err lmdb_begin(struct journal *j)
 		return err_from_lmdb(l, rc);
 	}
 	l->nodes.last_before = l->nodes.last;
+	l->touched += TOUCHED_ENDS;
 	lmdb_written_begin(&l->written);
 	return ERR_OK;
 }

@@ -13,7 +13,8 @@
 #include "base/arena.h"
 #include "zonestore/lmdb_walk_p.h"
 
-#define TOUCHED_MAX_BYTES (16U << 20) /* of the map, before it is let go of */
+#define TOUCHED_MAX  256U        /* parts of the map, before it is let go of: 16 MB */
+#define TOUCHED_PART (64U << 10) /* what the system maps around a page that is read */
 
 struct lmdb_reader {
 	struct journal_reader reader;
@@ -24,6 +25,8 @@ struct lmdb_reader {
 	uintptr_t page_bytes;
 	uintptr_t lowest; /* touched of the map since it was let go of; equal: nothing */
 	uintptr_t highest;
+	uintptr_t part; /* of the map, that was touched last */
+	unsigned parts; /* touched since then, one after the other */
 };
 
 static struct lmdb_reader *lmdb_reader_of(struct journal_reader *r)
@@ -59,6 +62,7 @@ static void map_let_go(struct lmdb_reader *o)
 	}
 	o->lowest = 0;
 	o->highest = 0;
+	o->parts = 0;
 }
 
 static struct bytes value_touched(struct lmdb_reader *o, MDB_val value)
@@ -71,7 +75,9 @@ static struct bytes value_touched(struct lmdb_reader *o, MDB_val value)
 	}
 	o->lowest = at < o->lowest ? at : o->lowest;
 	o->highest = at + value.mv_size > o->highest ? at + value.mv_size : o->highest;
-	if (o->highest - o->lowest > TOUCHED_MAX_BYTES) {
+	o->parts += at / TOUCHED_PART != o->part;
+	o->part = at / TOUCHED_PART;
+	if (o->parts > TOUCHED_MAX) {
 		map_let_go(o);
 	}
 	return bytes_of(value.mv_data, value.mv_size);

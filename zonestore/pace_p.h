@@ -6,16 +6,16 @@
  * CPU time is not what is short, and each may have a transaction of its own. The more there are, the
  * longer is the time in which they are collected, up to PACE_MAX_NS:
  *
- *	updates a second   1,000   2,000   3,000   5,000   8,000 and more
- *	collected for (ms)   0.2     0.6     1.4     3.9    10
- *	share a transaction    1       1       4      20    80 and more
+ *	updates a second   1,000   2,000   3,000   5,000   9,800 and more
+ *	collected for (ms)   0.2     0.6     1.4     3.9    15
+ *	share a transaction    1       1       4      20   150 and more
  *
  * Ownership: by value; the disk thread's. */
 #pragma once
 
 #include <stdint.h>
 
-#define PACE_MAX_NS 10000000U /* 10 ms */
+#define PACE_MAX_NS 15000000U /* 15 ms */
 
 struct pace {
 	uint64_t next_ns;  /* earliest time of the next transaction */

@@ -10,7 +10,7 @@ import zones
 from harness import Failure, scenario
 from lifecycle import expect
 
-EVERY_SECOND = {'min-refresh': '1s', 'max-refresh': '1s', 'min-retry': '1s', 'max-retry': '1s'}
+EVERY_SECOND = {'min-refresh': '1s', 'max-refresh': '1s', 'min-retry': '4s', 'max-retry': '4s'}
 
 
 def two(case, name, serials, more=(), **settings):

@@ -124,6 +124,7 @@ TESTED_BY = {
     'dns/rdata_text.c': 'dns/rdata_test.c',
     'transfer/attempt.c': 'transfer/refresh_test.c',
     'transfer/pull.c': 'transfer/refresh_test.c',
+    'transfer/conn_learn.c': 'transfer/conn_test.c',
     'transfer/refresh_events.c': 'transfer/refresh_test.c',
     'zonestore/buffer.c': 'zonestore/body_test.c',
     'zonestore/cursor.c': 'zonestore/builder_test.c',

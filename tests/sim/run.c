@@ -253,7 +253,6 @@ static void begin(struct run *r, const struct run_options *options)
 	r->plant = options->plant;
 	r->sim = sim_new(seed);
 	truth_init(&r->truth, seed + 1, 10 + (unsigned)(seed * 7 % (TRUTH_ZONES_MAX - 9)));
-	r->sessions = options->sessions;
 	r->judge.sim = r->sim;
 	r->judge.truth = &r->truth;
 	r->judge.node = &r->node;

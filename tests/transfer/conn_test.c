@@ -396,3 +396,23 @@ TEST(conn, a_primary_that_limits_connections_is_not_down)
 	cr_expect(eq(uint, c.p->failures, 0));
 	client_fini(&c);
 }
+
+/* Found by the simulator: what was dropped was waited for as long as others had their answers. */
+TEST(conn, misses_what_was_dropped_among_others_that_are_answered)
+{
+	struct probe p[MANY];
+	struct client c;
+
+	client_init(&c, 34);
+	c.p->pace.connections = 1;
+	c.primary->manner = SCRIPT_DROPS;
+	for (unsigned i = 0; i < MANY; i += 2) { /* the second of two is dropped */
+		probe_many(&c, &p[i], 2, 0);
+		sim_run_for(c.sim, 300 * NS_PER_MS);
+	}
+	sim_run_for(c.sim, 2 * CONN_SILENCE_S * NS_PER_S);
+	cr_expect(eq(uint, answered(p, MANY), MANY));
+	cr_expect(lt(u64, p[1].done_ns - p[0].done_ns, 3 * CONN_SILENCE_S * NS_PER_S));
+	cr_expect(eq(int, c.p->ability, ABILITY_SERIAL));
+	client_fini(&c);
+}

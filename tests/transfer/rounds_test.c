@@ -78,6 +78,18 @@ TEST(rounds, goes_back_to_the_first_some_time)
 	cr_expect(le(u64, sum_s / 20, 7200));
 }
 
+/* The primary is down until the zone fails, and so long from then on. */
+static void away_for(struct world *w, unsigned primary, unsigned seconds)
+{
+	script_node_down(w->primaries[primary]);
+	while (world_state(w) != TRANSFER_ZONE_FAILING) {
+		world_run_s(w, 10);
+	}
+	world_run_s(w, seconds);
+	script_node_up(w->primaries[primary]);
+	world_run_s(w, 500);
+}
+
 /* The first has 10 and the second 12, for ever: 12 is served, and nothing is fetched again. */
 TEST(rounds, does_not_bounce_between_serials)
 {
@@ -103,16 +115,34 @@ TEST(rounds, does_not_bounce_between_serials)
 			cr_expect(eq(uint, w.published, published));
 			cr_expect(eq(uint, wholes(&w), 1));
 			/* Nor while the second is away, before the zone expires. */
-			script_node_down(w.primaries[1]);
-			world_run_s(&w, 5000);
-			script_node_up(w.primaries[1]);
-			world_run_s(&w, 5000);
+			for (unsigned i = 0; i < 5; i++) {
+				away_for(&w, 1, 3000);
+			}
 			cr_expect(eq(uint, w.published, published));
 			cr_expect(eq(uint, wholes(&w), 1));
 			cr_expect(eq(int, world_state(&w), TRANSFER_ZONE_OK));
 			world_fini(&w);
 		}
 	}
+}
+
+/* Over TCP a serial that is lower comes another way. */
+TEST(rounds, follows_without_datagrams)
+{
+	struct world w;
+
+	world_init(&w, 27, 2, false);
+	w.policy->newest = true;
+	w.policy->guard.follow_lower = true;
+	w.may_go_back = true;
+	w.primaries[0]->deaf_to_udp = w.primaries[1]->deaf_to_udp = true;
+	world_bump(&w, 12);
+	world_start(&w);
+	world_run_until(&w, 12, 30);
+	world_bump(&w, 4);
+	world_run_until(&w, 4, 1100);
+	cr_expect(eq(uint, w.happened[EVENT_SERIAL_LOWER], 1));
+	world_fini(&w);
 }
 
 TEST(rounds, follows_the_one_that_it_sticks_to)

@@ -44,7 +44,7 @@ TEST(window, grows_by_one_for_a_window_of_answers_once_it_was_halved)
 	struct window w;
 
 	window_init(&w, 1000);
-	answers(&w, 92, 1000, true, &now);
+	answers(&w, 100 - WINDOW_FIRST, 1000, true, &now);
 	cr_assert(eq(u32, w.size, 100));
 	window_lost(&w, now);
 	cr_expect(eq(u32, w.size, 50));

@@ -15,10 +15,10 @@
 #include "zonestore/journal_view.h"
 #include "zonestore/lmdb_log_p.h"
 
-#define NUMBERS  5000U
+#define NUMBERS  2000U
 #define GROUP    1000U /* records in a transaction */
-#define ROUNDS   200U  /* some generations of the log ... */
-#define LOG_MOST 8000U /* ... of so many entries */
+#define ROUNDS   60U   /* some generations of the log ... */
+#define LOG_MOST 4000U /* ... of so many entries */
 
 struct world {
 	struct folder folder;
@@ -139,7 +139,7 @@ TEST(lmdb_log, records_are_the_newest_wherever_they_are)
 		if (round % 5 == 0) {
 			expect_all(&w, w.j);
 		}
-		if (round % 41 == 0) { /* another process, and a restart */
+		if (round % 13 == 0) { /* another process, and a restart */
 			cr_assert(eq(int, journal_view_new(w.folder.path, &view, why, sizeof(why)),
 			             ERR_OK),
 			          "%s", why);
@@ -179,7 +179,7 @@ TEST(lmdb_log, entries_are_removed_in_the_end)
 /* Updates of zones anywhere in a large table cost few pages, in the log and when they are moved. */
 TEST(lmdb_log, many_zones_that_change_share_pages)
 {
-	enum { ZONES = 40000, EACH = 20 };
+	enum { ZONES = 40000, EACH = 100 };
 	uint8_t octets[300] = { 0 };
 	struct journal_stats first;
 	struct journal_stats last;

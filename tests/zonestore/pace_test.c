@@ -82,7 +82,7 @@ TEST(pace, more_updates_share_more)
 	cr_expect(lt(u64, r.transactions, 2 * 5000 / 16));
 }
 
-TEST(pace, a_load_has_a_hundred_transactions_a_second)
+TEST(pace, a_load_has_few_transactions)
 {
 	static const uint64_t rates[] = { 10000, 20000, 200000 };
 	struct run r;
@@ -93,7 +93,7 @@ TEST(pace, a_load_has_a_hundred_transactions_a_second)
 		cr_expect(lt(u64, r.transactions, 200), "also until the rate is known");
 		run_on(&r, rates[i], 2);
 		cr_expect(le(u64, r.longest_ns, PACE_MAX_NS));
-		cr_expect(le(u64, r.transactions, 201));
+		cr_expect(le(u64, r.transactions, 2 * SECOND / PACE_MAX_NS + 2));
 	}
 }
 

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * transfer/conn_learn.c — what becomes of connections, and what that says about a primary. */
+#include "transfer/conn_inner_p.h"
+
+/* The connection came to nothing. Where others are alive, it is their number that the primary minds. */
+bool conn_too_many(const struct conn *c, enum err e)
+{
+	uint64_t since = e == ERR_PEER_TIMEOUT ? c->opened_ns : 0; /* who says no is there */
+	uint32_t alive = 0;
+
+	for (const struct conn *o = c->primary->conns; o != NULL; o = o->next) {
+		alive += o != c && o->heard_ns > since;
+	}
+	if (alive == 0 || c->heard_ns != 0 || err_class(e) != ERR_CLASS_PEER) {
+		return false;
+	}
+	primary_bears(c->primary, alive);
+	return true;
+}
+
+/* What does an end say about the primary's ability? One after a single answer, and soon, that it
+ * closes always; one that leaves requests without an answer, that they should not have been sent. When
+ * a primary ends, all its connections do at once: that counts once, but for those that never said a
+ * word. */
+void conn_learn_end(struct conn *c)
+{
+	struct primary *p = c->primary;
+	bool prompt = c->served > 0 && conn_now(c) - c->answered_ns <= CONN_PROMPT_NS;
+	bool again = c->heard_ns == 0 || conn_now(c) - p->strike_ns >= CONN_STRIKE_S * NS_PER_S;
+
+	if (c->served == 1 && prompt) {
+		if (++p->strikes >= CONN_STRIKES_MAX) {
+			primary_can(p, ABILITY_SINGLE);
+		}
+	} else if (c->piped && c->count > 0 && c->served < CONN_DEPTH_MAX && again) {
+		p->strike_ns = conn_now(c);
+		if (++p->strikes >= CONN_STRIKES_MAX) {
+			primary_can(p, ABILITY_SERIAL);
+		}
+	}
+}
+
+/* A primary that closes one connection after the other without a word is as good as none. */
+void conn_note_mute(const struct conn *c, enum err e)
+{
+	struct primary *p = c->primary;
+
+	if (e == ERR_PEER_CLOSED && c->heard_ns == 0 && !c->piped &&
+	    ++p->mute >= CONN_STRIKES_MAX) {
+		p->mute = 0;
+		primary_unreached(p, e);
+	}
+}
+
+void conn_note_answer(struct conn *c, struct request *r)
+{
+	struct primary *p = c->primary;
+
+	for (struct request *o = c->requests; o != r; o = o->next) {
+		if (o->first_ns == 0 && !o->overtaken) {
+			o->overtaken = true;
+			o->heard_ns = conn_now(c);
+		}
+	}
+	p->reorders = p->reorders || r->overtaken;
+	r->first_ns = conn_now(c);
+	p->heard = true;
+	p->mute = 0;
+	primary_answered(p);
+	if (r->sent_ns != 0) {
+		window_answered(&p->windows[JOB_PULL], r->first_ns - r->sent_ns,
+		                p->slots[JOB_PULL].running * 4 >= p->windows[JOB_PULL].size * 3,
+		                r->first_ns);
+	}
+}
+
+/* A connection that answered others, and then says nothing to what was asked after them for much
+ * longer than it ever took, has lost it; and so it has what others overtake, unless it is known to answer in any
+ * order. */
+bool conn_dropped(const struct conn *c)
+{
+	const struct primary *p = c->primary;
+	uint64_t silence = CONN_SILENCE_S * NS_PER_S;
+	uint64_t usual = 8 * p->windows[JOB_PULL].smooth_ns;
+	uint64_t since = c->heard_ns;
+
+	for (const struct request *r = c->requests; r != NULL; r = r->next) {
+		if (r->overtaken && r->first_ns == 0 && !p->reorders) {
+			since = r->sent_ns;
+			break;
+		}
+		since = r->sent_ns > since ? r->sent_ns : since;
+	}
+	return c->piped && c->served > 0 &&
+	       conn_now(c) - since >= (usual > silence ? usual : silence);
+}
