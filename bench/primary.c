@@ -575,6 +575,21 @@ static void primary_run(struct primary *p)
 	}
 }
 
+static void primary_free(struct primary *p)
+{
+	conns_close(p);
+	while (p->jobs_free != NULL) {
+		struct job *j = p->jobs_free;
+		p->jobs_free = j->next;
+		tsig_stream_fini(&j->tsig);
+		free(j);
+	}
+	tsig_key_unref(p->key);
+	farm_fini(&p->farm);
+	free(p->out.at);
+	free(p);
+}
+
 static bool is_flag(const char *text)
 {
 	return strcmp(text, "--out-of-order") == 0 || strcmp(text, "--one-per-connection") == 0 ||
@@ -617,5 +632,6 @@ int main(int argc, char **argv)
 	printf("ready\n");
 	fflush(stdout);
 	primary_run(p);
+	primary_free(p);
 	return 0;
 }

@@ -6,8 +6,8 @@
  * Of a share of the changes it is measured how long it takes from the NOTIFY to the moment at which
  * the secondary answers with that serial or a newer one: SOA queries follow each other in a
  * quarter of a millisecond, and in an eighth of the time waited once that is more, so a figure is
- * at most that much too large. After the last change every zone that was changed is asked for
- * until it has its last serial; those that never get there are lost. */
+ * at most that much too large. After the last change every zone that was changed is asked for, a
+ * window at a time, until it has its last serial; those that never get there are lost. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,14 +24,14 @@
 #define PROBES_MAX        4096U
 #define PROBE_FIRST_NS    (300LL * 1000)
 #define PROBE_STEP_NS     (250LL * 1000)
-#define PROBE_STEP_MAX_NS (50LL * NS_PER_MS)
+#define PROBE_STEP_MAX_NS NS_PER_S
 #define PROBE_PART        8 /* of the time waited */
 #define NOTIFY_AGAIN_NS   (500LL * NS_PER_MS)
 #define DRAIN_NS          (30LL * NS_PER_S)
-#define CHECK_WINDOW      128U
-#define CHECK_AGAIN_NS    (200LL * NS_PER_MS)
-#define CHECK_PAUSE_NS    (20LL * NS_PER_MS)
-#define STEP_FRACTION     0.381966 /* of all zones, between one changed zone and the next */
+#define CHECK_WINDOW      64U
+#define CHECK_AGAIN_NS    (20LL * NS_PER_MS)
+#define CHECK_PATIENCE_NS (2LL * NS_PER_S) /* then the next zone's turn comes */
+#define STEP_FRACTION     0.381966         /* of all zones, between one changed zone and the next */
 
 enum rate_phase { RATE_DRIVE, RATE_CHECK };
 enum check { CHECK_UNCHANGED, CHECK_CHANGED, CHECK_CURRENT };
@@ -44,6 +44,14 @@ struct probe {
 	uint32_t serial;
 	int64_t told_ns;
 	int64_t next_ns;
+};
+
+/* A zone that is asked for until it is current, or for a while. */
+struct asking {
+	bool used;
+	uint32_t zone; /* counted from the first */
+	int64_t next_ns;
+	int64_t until_ns;
 };
 
 /* A NOTIFY that was sent, in the order of sending. */
@@ -85,8 +93,8 @@ struct rate {
 	uint8_t *checks;
 	uint32_t left;
 	uint32_t check_next;
-	uint32_t check_in_flight;
-	int64_t check_heard_ns;
+	uint32_t asking_count;
+	struct asking asking[CHECK_WINDOW];
 	int64_t settled_ns;
 	int64_t moved_ns; /* when it last got further */
 	double cpu_before_us;
@@ -301,51 +309,73 @@ static void drive(struct primary *p)
 		r->phase = RATE_CHECK;
 		r->driven_ns = p->now_ns;
 		r->moved_ns = p->now_ns;
-		r->check_heard_ns = p->now_ns;
 	}
 }
 
 /* ---- the check ---- */
 
+/* The next zone that is not known to be current; false: the round is over. */
+static bool check_pick(struct rate *r, uint32_t *zone)
+{
+	while (r->check_next < r->zones) {
+		*zone = r->check_next++;
+		if (r->checks[*zone] == CHECK_CHANGED) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Asks for a window of zones, and for each again: what is not current yet costs the secondary
+ * little. */
 static void check_turn(struct primary *p)
 {
 	struct rate *r = p->rate;
 
-	if (p->now_ns - r->check_heard_ns > CHECK_AGAIN_NS) {
-		r->check_in_flight = 0;
-		r->check_heard_ns = p->now_ns;
-	}
-	if (r->check_next == r->zones) {
-		/* A pause before the next round, so that waiting costs the secondary little. */
-		if (r->check_in_flight > 0 || p->now_ns - r->check_heard_ns < CHECK_PAUSE_NS) {
-			return;
-		}
-		r->check_next = 0;
-	}
-	for (; r->check_next < r->zones && r->check_in_flight < CHECK_WINDOW; r->check_next++) {
+	for (unsigned i = 0; i < CHECK_WINDOW; i++) {
+		struct asking *a = &r->asking[i];
 		uint8_t octets[DATAGRAM_LEN];
 		struct writer w = writer_of(octets, sizeof(octets));
-		if (r->checks[r->check_next] == CHECK_CHANGED) {
-			query_write(p, 0, r->o.first + r->check_next, &w);
-			r->check_in_flight += rate_send(r, r->check_next, &w);
+		if (a->used && a->until_ns < p->now_ns) {
+			a->used = false;
+			r->asking_count--;
 		}
+		if (!a->used && check_pick(r, &a->zone)) {
+			a->used = true;
+			a->next_ns = p->now_ns;
+			a->until_ns = p->now_ns + CHECK_PATIENCE_NS;
+			r->asking_count++;
+		}
+		if (a->used && a->next_ns <= p->now_ns) {
+			query_write(p, 0, r->o.first + a->zone, &w);
+			(void)rate_send(r, a->zone, &w);
+			a->next_ns = p->now_ns + CHECK_AGAIN_NS;
+		}
+	}
+	if (r->check_next == r->zones && r->asking_count == 0) {
+		r->check_next = 0; /* for those that were passed over */
 	}
 }
 
 static void check_hear(struct primary *p, const struct told *told)
 {
 	struct rate *r = p->rate;
-	uint8_t *check = &r->checks[told->zone - r->o.first];
+	uint32_t zone = told->zone - r->o.first;
 
-	r->check_in_flight -= r->check_in_flight > 0;
-	r->check_heard_ns = p->now_ns;
-	if (*check == CHECK_CHANGED && told->has_serial &&
-	    told->serial ==
+	if (r->checks[zone] != CHECK_CHANGED || !told->has_serial ||
+	    told->serial !=
 	            farm_serial(&p->farm, told->zone, farm_generation(&p->farm, told->zone))) {
-		*check = CHECK_CURRENT;
-		r->settled_ns = p->now_ns;
-		r->moved_ns = p->now_ns;
-		r->left--;
+		return;
+	}
+	r->checks[zone] = CHECK_CURRENT;
+	r->settled_ns = p->now_ns;
+	r->moved_ns = p->now_ns;
+	r->left--;
+	for (unsigned i = 0; i < CHECK_WINDOW; i++) {
+		if (r->asking[i].used && r->asking[i].zone == zone) {
+			r->asking[i].used = false;
+			r->asking_count--;
+		}
 	}
 }
 

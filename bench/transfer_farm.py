@@ -247,9 +247,11 @@ class Stage:
 
     def why(self, e):
         """What went wrong, and how axfarmd stands."""
-        status = self.secondary.status() if self.secondary else None
-        if status is None:
+        if self.secondary is None:
             return str(e)
+        status = self.secondary.status()
+        if status is None:
+            return '%s (axfarmd %s)' % (e, 'does not answer' if self.secondary.alive() else 'has ended')
         return '%s (%s; transfers: %d running, %d failed; %s)' % (
             e, ', '.join('%d %s' % (n, state) for state, n in status['zones_by_state'].items() if n),
             status['transfers_running'], status['transfers_failed'], self.secondary.log()[-300:].strip() or 'no errors')

@@ -245,8 +245,9 @@ size_t sim_connections(const struct io *io, const struct addr *to)
 
 	for (uint32_t i = 0; i < node->sock_cap; i++) {
 		const struct sim_sock *s = node->socks[i];
+		bool given_up = s != NULL && s->out != NULL && (s->out->kind & SIM_CANCELLED) != 0;
 
-		count += s != NULL && s->kind == SIM_SOCK_STREAM && !s->closing &&
+		count += s != NULL && s->kind == SIM_SOCK_STREAM && !s->closing && !given_up &&
 		         s->end == &s->end->conn->ends[0] &&
 		         addr_same_ip(&s->end->conn->ends[1].addr, to);
 	}

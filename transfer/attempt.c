@@ -290,7 +290,8 @@ static void pull_failed(struct refresh *z, enum err e)
 	bool lower = !again && e == ERR_SERIAL_OLD;
 
 	if (e == ERR_PEER_TIMEOUT && z->pull->request.connected && z->pull->request.heard_ns == 0) {
-		primary_unreached(z->primary, e); /* those that wait for it need not find out too */
+		primary_unreached(z->primary, e);
+		conn_give_up(z->primary, e);
 	}
 	if (e == ERR_PEER_TIMEOUT || e == ERR_LIMIT_IDLE) {
 		window_lost(&z->primary->windows[JOB_PULL], io_now_ns(refresh_engine(z)->io));

@@ -476,52 +476,31 @@ static void conn_fail_all(struct conn *c, enum err e)
 	}
 }
 
-/* The primary is down: what waits for a connection to it need not find out by itself. */
-static void unsent_fail(struct primary *p, enum err e)
-{
-	struct request_queue lost = { .end = &lost.first };
-
-	for (unsigned urgent = 0; urgent < 2; urgent++) {
-		while (p->unsent[urgent].first != NULL) {
-			queue_push(&lost, queue_pop(&p->unsent[urgent]));
-		}
-	}
-	while (lost.first != NULL) {
-		request_end(queue_pop(&lost), e);
-	}
-}
-
 /* The other side ended it, or the network did. Requests that met a connection already dying, or were
  * sent behind others, are asked again; a new connection that only they had dies of them. */
 static void conn_break(struct conn *c, enum err e)
 {
+	struct primary *p = c->primary;
+	bool connecting = c->state == CONN_CONNECTING;
+
 	if (conn_too_many(c, e)) {
 		conn_scatter(c, e);
 		return;
 	}
-	if (c->state == CONN_CONNECTING) {
-		struct primary *p = c->primary;
-
+	if (connecting) {
 		primary_unreached(p, e);
-		conn_fail_all(c, e);
-		if (primary_down(p)) {
-			unsent_fail(p, e);
-		}
-		return;
+	} else {
+		conn_learn_end(c, e);
 	}
-	if (e == ERR_PEER_CLOSED) {
-		conn_learn_end(c);
-		if (c->count > 1) {
-			window_lost(&c->primary->windows[JOB_PULL], conn_now(c));
-		}
-	}
-	conn_note_mute(c, e);
-	if (e == ERR_PEER_CLOSED && (c->served > 0 || c->piped)) {
+	if (!connecting && e == ERR_PEER_CLOSED && (c->served > 0 || c->piped)) {
 		conn_scatter(c, e);
-	} else if (c->piped) {
+	} else if (!connecting && c->piped) {
 		conn_fail_first(c, e);
 	} else {
 		conn_fail_all(c, e);
+	}
+	if (primary_down(p)) {
+		conn_give_up(p, e);
 	}
 }
 
@@ -555,6 +534,20 @@ void conn_abandon(struct request *r)
 		return;
 	}
 	conn_scatter(c, ERR_PEER_CLOSED); /* a late answer must not meet another request */
+}
+
+void conn_give_up(struct primary *p, enum err e)
+{
+	struct request_queue lost = { .end = &lost.first };
+
+	for (unsigned urgent = 0; urgent < 2; urgent++) {
+		while (p->unsent[urgent].first != NULL) {
+			queue_push(&lost, queue_pop(&p->unsent[urgent]));
+		}
+	}
+	while (lost.first != NULL) {
+		request_end(queue_pop(&lost), e);
+	}
 }
 
 void conn_close_all(struct primaries *all)

@@ -60,11 +60,8 @@ static inline uint64_t conn_now(const struct conn *c)
 /* A connection ended with `e`: true if it is the number of connections that the primary minds. */
 bool conn_too_many(const struct conn *c, enum err e);
 
-/* It was closed by the peer, with requests under way or not. */
-void conn_learn_end(struct conn *c);
-
-/* It ended with `e`: a primary that only closes is down. */
-void conn_note_mute(const struct conn *c, enum err e);
+/* A connection that had come to be ended with `e`: what that says about the primary. */
+void conn_learn_end(const struct conn *c, enum err e);
 
 /* The first message of the answer to `r` came. */
 void conn_note_answer(struct conn *c, struct request *r);

@@ -23,7 +23,7 @@ bool conn_too_many(const struct conn *c, enum err e)
  * closes always; one that leaves requests without an answer, that they should not have been sent. When
  * a primary ends, all its connections do at once: that counts once, but for those that never said a
  * word. */
-void conn_learn_end(struct conn *c)
+static void learn_ability(const struct conn *c)
 {
 	struct primary *p = c->primary;
 	bool prompt = c->served > 0 && conn_now(c) - c->answered_ns <= CONN_PROMPT_NS;
@@ -41,13 +41,19 @@ void conn_learn_end(struct conn *c)
 	}
 }
 
-/* A primary that closes one connection after the other without a word is as good as none. */
-void conn_note_mute(const struct conn *c, enum err e)
+void conn_learn_end(const struct conn *c, enum err e)
 {
 	struct primary *p = c->primary;
 
-	if (e == ERR_PEER_CLOSED && c->heard_ns == 0 && !c->piped &&
-	    ++p->mute >= CONN_STRIKES_MAX) {
+	if (e != ERR_PEER_CLOSED) {
+		return;
+	}
+	learn_ability(c);
+	if (c->count > 1) {
+		window_lost(&p->windows[JOB_PULL], conn_now(c));
+	}
+	/* One that closes one connection after the other without a word is as good as none. */
+	if (c->heard_ns == 0 && !c->piped && ++p->mute >= CONN_STRIKES_MAX) {
 		p->mute = 0;
 		primary_unreached(p, e);
 	}

@@ -78,6 +78,10 @@ void conn_request(struct primary *p, struct request *r);
 /* Ends a request whose answer nobody waits for any more, without done(). */
 void conn_abandon(struct request *r);
 
+/* Ends with `e` all requests that no connection has taken: the primary was found to be down, and those
+ * need not find out, too. */
+void conn_give_up(struct primary *p, enum err e);
+
 /* When octets last came over the connection of a request that is under way, since it was sent; 0 if
  * none did. What overtakes it does not count. */
 uint64_t request_heard_ns(const struct request *r);

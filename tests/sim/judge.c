@@ -250,6 +250,7 @@ static void check_zone(struct judge *j, unsigned zone)
 	jz->pinned = zone_pinned(z->zone);
 	if (jz->expired) {
 		jz->was_expired = true;
+		jz->confirmed_s = zone_timers(z->zone).refreshed_at_s;
 	}
 	if (have != NULL) {
 		check_have(j, zone, have);
@@ -330,9 +331,9 @@ static void check_again(struct judge *j, unsigned zone, const struct seen *now)
 	const struct zone *z = j->node->zones[zone].zone;
 	const struct judge_zone *jz = &j->zones[zone];
 
-	/* A version may have come that the end of the node overtook. */
+	/* A version may have come, if only the same again, that the end of the node overtook. */
 	if (jz->expired && zone_borrow(z) != NULL && seen_same(now, &jz->last) &&
-	    snapshot_source_serial(zone_have(z)).n == jz->have_serial) {
+	    zone_timers(z).refreshed_at_s == jz->confirmed_s) {
 		judge_fail(j, (int)zone, "had expired, and is served again");
 	}
 	if (!jz->acting && jz->pinned != zone_pinned(z)) {
@@ -370,6 +371,7 @@ void judge_started(struct judge *j)
 		remember(j, i, &now);
 		jz->expired = zone_expired(z->zone);
 		jz->pinned = zone_pinned(z->zone);
+		jz->confirmed_s = zone_timers(z->zone).refreshed_at_s;
 		jz->was_expired = jz->was_expired || jz->expired;
 		jz->snap = zone_borrow(z->zone);
 	}

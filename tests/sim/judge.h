@@ -39,6 +39,7 @@ struct judge_zone {
 	bool was_expired; /* since a version was last served */
 	/* As the last turn left it. */
 	bool expired;
+	int64_t confirmed_s; /* by a primary, the last time before it expired */
 	bool pinned;
 	bool late; /* an operator had a version served, for the first time, that was due to expire */
 	bool acting;                 /* an operator's act was on its way when the node ended */
