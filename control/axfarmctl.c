@@ -33,6 +33,9 @@ static const char usage[] =
 	"  zone reject NAME...           never serve that version\n"
 	"                                (V: a serial, \"current\" or \"held\")\n"
 	"\n"
+	"  primary list [--state STATE]  all primaries, what is wrong first, or those down, up, "
+	"unused\n"
+	"\n"
 	"  store stats                   what is stored, what sharing saves, how commits fare\n"
 	"  store check [--offline]       verify all of it: 0 if it is clean, 1, or 2 for trouble\n"
 	"  reload                        apply the configuration file again\n"
@@ -180,13 +183,53 @@ static enum ctl_exit run_store(const struct ctl *ctl, char *const *words)
 	                                    : misuse(ctl, "store needs stats or check", action);
 }
 
+static enum ctl_exit run_primary(const struct ctl *ctl, char *const *words)
+{
+	const char *action = words[0] == NULL ? "" : words[0];
+
+	if (strcmp(action, "list") != 0) {
+		return misuse(ctl, "primary needs list", action);
+	}
+	return words[1] != NULL ? misuse(ctl, "this is one word too many", words[1])
+	                        : ctl_primary_list(ctl);
+}
+
+static bool state_known(const char *const *states, const char *state)
+{
+	while (*states != NULL && strcmp(*states, state) != 0) {
+		states++;
+	}
+	return *states != NULL;
+}
+
+/* What is wrong about --state. */
+static const char *state_stray(const char *state, const char *command, const char *action)
+{
+	static const char *const of_zones[] = { "new",     "ok",      "refreshing",
+		                                "failing", "expired", NULL };
+	static const char *const of_primaries[] = { "down", "up", "unused", NULL };
+	bool list = strcmp(action, "list") == 0;
+
+	if (list && strcmp(command, "zone") == 0) {
+		return state_known(of_zones, state)
+		               ? NULL
+		               : "--state is one of new, ok, refreshing, failing, expired";
+	}
+	if (list && strcmp(command, "primary") == 0) {
+		return state_known(of_primaries, state) ? NULL
+		                                        : "--state is one of down, up, unused";
+	}
+	return "--state goes with zone list and primary list only";
+}
+
 /* Options that go with one command only. */
 static const char *option_stray(const struct ctl *ctl, const char *command, const char *action)
 {
 	bool zone = strcmp(command, "zone") == 0;
+	const char *stray = ctl->state == NULL ? NULL : state_stray(ctl->state, command, action);
 
-	if (ctl->state != NULL && !(zone && strcmp(action, "list") == 0)) {
-		return "--state goes with zone list only";
+	if (stray != NULL) {
+		return stray;
 	}
 	if (ctl->serial != NULL && !(zone && strcmp(action, "show") == 0)) {
 		return "--serial goes with zone show only";
@@ -212,6 +255,9 @@ static enum ctl_exit run(const struct ctl *ctl, char *const *words)
 	if (strcmp(command, "zone") == 0) {
 		return run_zone(ctl, words + 1);
 	}
+	if (strcmp(command, "primary") == 0) {
+		return run_primary(ctl, words + 1);
+	}
 	if (strcmp(command, "store") == 0) {
 		return run_store(ctl, words + 1);
 	}
@@ -233,18 +279,6 @@ static enum ctl_exit run(const struct ctl *ctl, char *const *words)
 	}
 	return command[0] == '\0' ? misuse(ctl, "a command is missing", "")
 	                          : misuse(ctl, "there is no such command", command);
-}
-
-static bool state_known(const char *state)
-{
-	static const char *const states[] = { "new", "ok", "refreshing", "failing", "expired" };
-
-	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
-		if (strcmp(states[i], state) == 0) {
-			return true;
-		}
-	}
-	return false;
 }
 
 struct options {
@@ -279,11 +313,6 @@ static bool option_take(struct ctl *ctl, struct options *o, int option)
 		return true;
 	case OPTION_STATE:
 		ctl->state = optarg;
-		if (!state_known(optarg)) {
-			misuse(ctl, "--state is one of new, ok, refreshing, failing, expired",
-			       optarg);
-			return false;
-		}
 		return true;
 	case OPTION_SERIAL:
 		ctl->serial = optarg;

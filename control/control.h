@@ -18,6 +18,7 @@
  *	POST /v1/zones/NAME/rollback?serial=&same_serial=
  *	POST /v1/zones/NAME/pin, release, accept, reject
  *	                                     what is served; answered when durable and visible
+ *	GET  /v1/primaries?state=&limit=     primaries, what is wrong first; streamed
  *	GET  /v1/store/stats                 what is stored, and how fast
  *	POST /v1/store/check                 verify all of it; a line a finding, then a summary
  *	POST /v1/reload                      apply the configuration file again

@@ -18,7 +18,7 @@
 #define CTL_TARGET_MAX     8192
 #define CTL_WAIT_MS        60000 /* for the next octets of an answer */
 #define CTL_PAGE_ZONES     1000
-#define CTL_COLUMNS_MAX    10
+#define CTL_COLUMNS_MAX    14
 
 /* Exit statuses. */
 enum ctl_exit {
@@ -100,6 +100,8 @@ const char *time_relative(const char *rfc3339, int64_t now_s, char out[static CT
 /* "42 s", "3 h" */
 const char *time_span(int64_t seconds, char out[static CTL_TIME_MAX]);
 const char *number_short(uint64_t bytes, char out[static CTL_TIME_MAX]);
+/* "42 us", "1.3 ms" */
+const char *micros_short(uint64_t us, char out[static CTL_TIME_MAX]);
 void colour_begin(const struct ctl *ctl, enum ctl_colour colour);
 void colour_end(const struct ctl *ctl, enum ctl_colour colour);
 /* Prints text with control characters made harmless, padded to `width` (negative: to the left). */
@@ -143,7 +145,7 @@ bool zone_target(const struct ctl *ctl, const char *name, const char *action,
 /* ctl_versions.c: the sentence for a code of why a version is held. */
 const char *hold_text(const char *why);
 
-/* ctl_status.c, ctl_zone.c, ctl_versions.c, ctl_store.c: commands. */
+/* ctl_status.c, ctl_zone.c, ctl_versions.c, ctl_primary.c, ctl_store.c: commands. */
 enum ctl_exit ctl_status(const struct ctl *ctl);
 enum ctl_exit ctl_reload(const struct ctl *ctl);
 enum ctl_exit ctl_stop(const struct ctl *ctl);
@@ -158,5 +160,6 @@ enum ctl_exit ctl_zone_diff(const struct ctl *ctl, char *const words[static 3]);
 enum ctl_exit ctl_zone_rollback(const struct ctl *ctl, const char *name, const char *serial);
 /* pin, release, accept, reject */
 enum ctl_exit ctl_zone_decide(const struct ctl *ctl, const char *name, const char *action);
+enum ctl_exit ctl_primary_list(const struct ctl *ctl);
 enum ctl_exit ctl_store_stats(const struct ctl *ctl);
 enum ctl_exit ctl_store_check(const struct ctl *ctl);

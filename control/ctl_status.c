@@ -45,6 +45,18 @@ static void print_zones(const struct ctl *ctl, const json_t *status)
 	      ctl->out);
 }
 
+static void print_primaries(const struct ctl *ctl, const json_t *status)
+{
+	uint64_t down = member_count(status, "primaries_down");
+
+	text_print(ctl, "primaries", -12);
+	fprintf(ctl->out, "%" PRIu64 ": ", member_count(status, "primaries"));
+	colour_begin(ctl, down > 0 ? COLOUR_BAD : COLOUR_DIM);
+	fprintf(ctl->out, "%" PRIu64 " down", down);
+	colour_end(ctl, down > 0 ? COLOUR_BAD : COLOUR_DIM);
+	fputc('\n', ctl->out);
+}
+
 static void print_store(const struct ctl *ctl, const json_t *status)
 {
 	const json_t *error = json_object_get(status, "store_error");
@@ -103,6 +115,7 @@ enum ctl_exit ctl_status(const struct ctl *ctl)
 	         member_count(s, "workers"));
 	line(ctl, "axfarmd", text);
 	print_zones(ctl, s);
+	print_primaries(ctl, s);
 	print_store(ctl, s);
 	snprintf(text, sizeof(text),
 	         "%" PRIu64 " done, %" PRIu64 " failed, %" PRIu64 " running; %s received",

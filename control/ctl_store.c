@@ -19,18 +19,6 @@ static void line(const struct ctl *ctl, const char *head, const char *text)
 	fprintf(ctl->out, "%s\n", text);
 }
 
-static const char *micros(uint64_t us, char out[static CTL_TIME_MAX])
-{
-	if (us < 1000) {
-		snprintf(out, CTL_TIME_MAX, "%" PRIu64 " us", us);
-	} else if (us < 1000000) {
-		snprintf(out, CTL_TIME_MAX, "%.1f ms", (double)us / 1000);
-	} else {
-		snprintf(out, CTL_TIME_MAX, "%.1f s", (double)us / 1000000);
-	}
-	return out;
-}
-
 static void print_times(const struct ctl *ctl, const char *head, const json_t *times)
 {
 	char p50[CTL_TIME_MAX], p99[CTL_TIME_MAX], longest[CTL_TIME_MAX], text[256];
@@ -39,9 +27,9 @@ static void print_times(const struct ctl *ctl, const char *head, const json_t *t
 		return;
 	}
 	snprintf(text, sizeof(text), "half within %.20s, 99 of 100 within %.20s, the longest %.20s",
-	         micros(member_count(times, "p50_us"), p50),
-	         micros(member_count(times, "p99_us"), p99),
-	         micros(member_count(times, "max_us"), longest));
+	         micros_short(member_count(times, "p50_us"), p50),
+	         micros_short(member_count(times, "p99_us"), p99),
+	         micros_short(member_count(times, "max_us"), longest));
 	line(ctl, head, text);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * control/ctl_table.c — tables, colours, and times as people say them. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -168,5 +169,17 @@ const char *number_short(uint64_t bytes, char out[static CTL_TIME_MAX])
 		i++;
 	}
 	snprintf(out, CTL_TIME_MAX, i == 0 || v >= 100 ? "%.0f %s" : "%.1f %s", v, units[i]);
+	return out;
+}
+
+const char *micros_short(uint64_t us, char out[static CTL_TIME_MAX])
+{
+	if (us < 1000) {
+		snprintf(out, CTL_TIME_MAX, "%" PRIu64 " us", us);
+	} else if (us < 1000000) {
+		snprintf(out, CTL_TIME_MAX, "%.1f ms", (double)us / 1000);
+	} else {
+		snprintf(out, CTL_TIME_MAX, "%.1f s", (double)us / 1000000);
+	}
 	return out;
 }

@@ -245,6 +245,7 @@ static const struct {
 } paths[] = {
 	{ "/v1/status", false, status_answer },
 	{ ZONES_PATH, false, http_zones },
+	{ "/v1/primaries", false, http_primaries },
 	{ "/v1/store/stats", false, http_store_stats },
 	{ "/v1/store/check", true, http_store_check },
 	{ "/v1/reload", true, reload_answer },

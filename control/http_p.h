@@ -3,8 +3,8 @@
  * control/http_p.h — the parts of the control socket.
  *
  * control.c owns the listening socket and libmicrohttpd's threads, one thread a connection, so that
- * an answer may wait for the daemon. http.c finds out what a request asks for, http_versions.c and
- * http_store.c what it asks of versions and of the store; http_zones.c and http_stream.c make the
+ * an answer may wait for the daemon. http.c finds out what a request asks for, http_versions.c,
+ * http_primaries.c and http_store.c what it asks of versions, primaries and the store; http_zones.c and http_stream.c make the
  * answers that have no bound, piece by piece; json.c makes JSON. */
 #pragma once
 
@@ -77,6 +77,9 @@ struct stream_request {
 	enum err (*make)(const struct stream_request *r, const struct control_sink *sink);
 	struct name_buf name;
 	struct control_pick pick[2];
+	bool any_state; /* of primaries */
+	enum control_primary_state state;
+	uint64_t limit;
 };
 
 enum MHD_Result http_stream(struct MHD_Connection *connection,
@@ -92,6 +95,9 @@ struct version_action {
 };
 
 const struct version_action *http_version_action(const char *name);
+
+/* http_primaries.c */
+enum MHD_Result http_primaries(struct control *c, struct MHD_Connection *connection);
 
 /* http_store.c */
 enum MHD_Result http_store_stats(struct control *c, struct MHD_Connection *connection);
@@ -110,3 +116,5 @@ bool json_state_parse(const char *text, enum control_zone_state *out);
 char *json_history(struct name zone, const struct control_version *versions, size_t count);
 char *json_acted(struct name zone, const char *action, const struct control_zone *now);
 char *json_store(const struct control_store *s);
+char *json_primary(const struct control_primary *p);
+bool json_primary_state_parse(const char *text, enum control_primary_state *out);

@@ -248,6 +248,8 @@ char *json_status(const struct control_status *s)
 	put_count(object, "zones_held", s->zones_held);
 	put_count(object, "zones_pinned", s->zones_pinned);
 	put_count(object, "zones_differ", s->zones_differ);
+	put_count(object, "primaries", s->primaries);
+	put_count(object, "primaries_down", s->primaries_down);
 	put_text(object, "store", s->store_failing ? "failing" : "ok");
 	if (s->store_failing) {
 		put(object, "store_error",
@@ -386,6 +388,123 @@ char *json_store(const struct control_store *s)
 	put(object, "commit_wait", durations_object(&s->wait));
 	put(object, "commit_durable", durations_object(&s->durable));
 	put(object, "transactions", durations_object(&s->transactions));
+	return object_text(object);
+}
+
+/* ---- primaries ---- */
+
+static const char *const primary_states[CONTROL_PRIMARY_STATES] = {
+	[CONTROL_PRIMARY_DOWN] = "down",
+	[CONTROL_PRIMARY_UP] = "up",
+	[CONTROL_PRIMARY_UNUSED] = "unused",
+};
+
+bool json_primary_state_parse(const char *text, enum control_primary_state *out)
+{
+	for (unsigned i = 0; i < CONTROL_PRIMARY_STATES; i++) {
+		if (strcmp(primary_states[i], text) == 0) {
+			*out = (enum control_primary_state)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A number of which 0 says that there is none. */
+static void put_known(json_t *object, const char *name, uint64_t v)
+{
+	if (v == 0) {
+		put(object, name, json_null());
+	} else {
+		put_count(object, name, v);
+	}
+}
+
+static void put_latency(json_t *object, const char *name, uint64_t ns)
+{
+	put_known(object, name, (ns + 999) / 1000);
+}
+
+static json_t *lanes_object(const uint64_t counts[static CONTROL_LANES])
+{
+	static const char *const lanes[CONTROL_LANES] = {
+		[CONTROL_LANE_OPERATOR] = "operator", [CONTROL_LANE_NOTIFY] = "notify",
+		[CONTROL_LANE_EXPIRING] = "expiring", [CONTROL_LANE_DUE] = "due",
+		[CONTROL_LANE_FIRST] = "first",
+	};
+	json_t *object = object_new();
+
+	for (unsigned i = 0; i < CONTROL_LANES; i++) {
+		put_count(object, lanes[i], counts[i]);
+	}
+	return object;
+}
+
+static void put_names(json_t *object, const struct control_primary *p)
+{
+	json_t *names = json_array();
+
+	assert(names != NULL);
+	for (unsigned i = 0; i < p->name_count && i < CONTROL_PRIMARY_NAMES; i++) {
+		json_array_append_new(names, json_string(p->names[i]));
+	}
+	put(object, "names", names);
+}
+
+static json_t *primary_error(const struct control_primary *p)
+{
+	json_t *object;
+
+	if (p->last_error == ERR_OK) {
+		return json_null();
+	}
+	object = object_new();
+	put_text(object, "code", err_code(p->last_error));
+	put_text(object, "text", err_text(p->last_error));
+	put_time(object, "at", p->last_error_at_s);
+	return object;
+}
+
+char *json_primary(const struct control_primary *p)
+{
+	static const char *const abilities[CONTROL_ABILITIES] = {
+		[CONTROL_CAN_PIPELINE] = "pipeline",
+		[CONTROL_CAN_SERIAL] = "serial",
+		[CONTROL_CAN_SINGLE] = "single",
+	};
+	json_t *object = object_new();
+
+	assert(p->state < CONTROL_PRIMARY_STATES && p->ability < CONTROL_ABILITIES);
+	put_addr(object, "address", &p->addr);
+	put_names(object, p);
+	put_text(object, "state", primary_states[p->state]);
+	put(object, "trying", json_boolean(p->trying));
+	put_time(object, "down_since", p->down_since_s);
+	put_time(object, "next_try_at", p->next_try_at_s);
+	put_count(object, "workers", p->workers);
+	put_count(object, "workers_down", p->workers_down);
+	put(object, "last_error", primary_error(p));
+	put_count(object, "connections", p->connections);
+	put_known(object, "connections_borne", p->connections_borne);
+	put(object, "running", lanes_object(p->running));
+	put(object, "waiting", lanes_object(p->waiting));
+	put(object, "waiting_exact", json_boolean(!p->waiting_rough));
+	put_count(object, "parked", p->parked);
+	put_known(object, "window", p->window);
+	put_count(object, "asks_running", p->asks_running);
+	put_count(object, "asks_waiting", p->asks_waiting);
+	put_known(object, "asks_window", p->asks_window);
+	put(object, "ability",
+	    p->state == CONTROL_PRIMARY_UNUSED ? json_null()
+	                                       : json_string_nocheck(abilities[p->ability]));
+	put(object, "silent_udp", json_boolean(p->silent_udp));
+	put_latency(object, "connect_us", p->connect_ns);
+	put_latency(object, "answer_us", p->answer_ns);
+	put_latency(object, "rest_us", p->rest_ns);
+	put_latency(object, "ask_us", p->ask_ns);
+	put_count(object, "max_connections", p->max_connections);
+	put_count(object, "max_transfers", p->max_transfers);
+	put_known(object, "queries_per_second", p->queries_per_s);
 	return object_text(object);
 }
 

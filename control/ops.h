@@ -10,7 +10,8 @@
 
 #include "base/addr.h"
 #include "base/digest.h"
-#include "base/durations.h"
+#include "control/ops_primaries.h"
+#include "control/ops_store.h"
 #include "dns/name.h"
 
 #define CONTROL_DEADLINE_S   10
@@ -122,23 +123,6 @@ struct control_version_act {
 	bool same_serial; /* and under its old serial */
 };
 
-struct control_store {
-	uint64_t zones, versions, nodes, bodies;
-	uint64_t node_bytes, body_bytes, table_bytes, snapshot_bytes, mapped_bytes;
-	uint64_t wire_bytes; /* of all versions of all zones, each by itself, uncompressed */
-	uint64_t disk_used_bytes, disk_size_bytes;
-	uint64_t commits, updates, notes, nodes_written, nodes_dropped, failures;
-	uint64_t value_bytes, written_bytes; /* given to the journal; and what it made of them */
-	uint64_t commits_waiting, drops_waiting;
-	struct durations wait;    /* of an update, until the transaction that has it begins */
-	struct durations durable; /* of an update, until it would survive a crash */
-	struct durations transactions;
-};
-
-/* How the last line of a check begins. */
-#define CONTROL_CHECK_CLEAN   "clean: "
-#define CONTROL_CHECK_DAMAGED "damaged: "
-
 struct control_status {
 	char version[32];
 	int64_t started_at_s;
@@ -146,6 +130,7 @@ struct control_status {
 	uint64_t zones;
 	uint64_t zones_by_state[CONTROL_ZONE_STATES];
 	uint64_t zones_held, zones_pinned, zones_differ;
+	uint64_t primaries, primaries_down; /* addresses */
 	bool loading;
 	bool store_failing;
 	enum err store_error;
@@ -192,6 +177,8 @@ struct control_ops {
 	 * such zone; with one: there is nothing to do it to. */
 	enum err (*zone_act)(void *self, struct name name, const struct control_version_act *act,
 	                     char why[CONTROL_REASON_MAX]);
+	/* Fills in all primaries; on failure nothing. */
+	enum err (*primaries)(void *self, struct control_primaries *out);
 	enum err (*store_stats)(void *self, struct control_store *out);
 	/* Verifies all that is in memory and on the disk; findings go to the sink, a line each, and a
 	 * last line that begins with CONTROL_CHECK_CLEAN or CONTROL_CHECK_DAMAGED. An error: it

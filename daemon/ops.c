@@ -391,6 +391,7 @@ static enum err ops_status(void *self, struct control_status *out)
 	out->nodes = stats.pool.nodes;
 	out->memory_bytes = stats.pool.mapped_bytes;
 	sum_counts(d, out);
+	TRY(ops_count_primaries(d, out));
 	return ops_each_zone(d, PAGE_STATES, count_state, out);
 }
 
@@ -421,6 +422,7 @@ void daemon_control_ops(struct daemon *d, struct control_ops *out)
 		.zone_history = ops_zone_history,
 		.zone_diff = ops_zone_diff,
 		.zone_act = ops_zone_act,
+		.primaries = ops_primaries,
 		.store_stats = ops_store_stats,
 		.store_check = ops_store_check,
 		.reload = ops_reload,

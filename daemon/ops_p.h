@@ -3,7 +3,7 @@
  * daemon/ops_p.h — the parts of what the control interface may ask (control/ops.h).
  *
  * ops.c has zones, listings and the daemon itself, ops_versions.c what is asked of versions,
- * ops_store.c what is asked of the store. All of it runs on control threads. */
+ * ops_primaries.c of primaries, ops_store.c of the store. All of it runs on control threads. */
 #pragma once
 
 #include "daemon/daemon_p.h"
@@ -32,6 +32,11 @@ enum err ops_zone_diff(void *self, struct name name, const struct control_pick p
                        const struct control_sink *sink);
 enum err ops_zone_act(void *self, struct name name, const struct control_version_act *act,
                       char why[CONTROL_REASON_MAX]);
+
+/* ops_primaries.c */
+enum err ops_primaries(void *self, struct control_primaries *out);
+/* Fills in the counts of primaries. */
+enum err ops_count_primaries(struct daemon *d, struct control_status *out);
 
 /* ops_store.c */
 enum err ops_store_stats(void *self, struct control_store *out);

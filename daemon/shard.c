@@ -129,6 +129,7 @@ static void shard_run(struct shard *s)
 	transfer_settle(s->transfer);
 	if (DAEMON_FREES_ALL) {
 		transfer_free(s->transfer);
+		s->transfer = NULL; /* a late mail may ask for it */
 	}
 }
 

@@ -256,13 +256,15 @@ void primary_enqueue(struct primary *p, enum job job, enum lane lane, struct lin
 {
 	assert(link_alone(l));
 	link_append(&p->waiting[job][lane], l);
+	p->waiting_count[job]++;
 	ready_update(p, job);
 }
 
 void primary_dequeue(struct primary *p, enum job job, struct link *l)
 {
-	assert(!link_alone(l));
+	assert(!link_alone(l) && p->waiting_count[job] > 0);
 	link_remove(l);
+	p->waiting_count[job]--;
 	ready_update(p, job);
 }
 
@@ -321,6 +323,7 @@ static struct link *take_from(struct primaries *all, enum job job, enum lane lan
 		}
 		link_remove(head->next); /* to the end of the round, if it stays */
 		link_remove(l);
+		p->waiting_count[job]--;
 		slots_take(&p->slots[job], lane);
 		slots_take(&all->slots[job], lane);
 		ready_update(p, job);
@@ -469,6 +472,7 @@ void primary_unreached(struct primary *p, enum err e)
 	p->failed_ns = now_ns(p);
 	p->down_until_ns = p->failed_ns + wait_s * NS_PER_S;
 	p->heard = false;
+	p->down_since_ns = was_up ? p->failed_ns : p->down_since_ns;
 	health_move(p, PRIMARY_DOWN);
 	probe_at(p, p->down_until_ns);
 	if (was_up) {

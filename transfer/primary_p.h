@@ -65,7 +65,7 @@ struct primary {
 	struct quota *quota;
 	struct policy_pace pace;
 	struct primary *chain;
-	uint32_t users;
+	uint32_t users, waiting_count[JOBS]; /* these in all lanes */
 	/* What waits and runs. */
 	struct slots slots[JOBS];
 	struct window windows[JOBS];
@@ -95,7 +95,7 @@ struct primary {
 	enum primary_health health;
 	unsigned failures; /* to reach it, in a row */
 	enum err last_error;
-	uint64_t failed_ns; /* last time */
+	uint64_t failed_ns, down_since_ns; /* the last time, the first */
 	uint64_t down_until_ns;
 	uint64_t latency_ns;       /* to connect, smoothed */
 	const struct link *prober; /* PROBED: who tries */

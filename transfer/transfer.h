@@ -109,5 +109,53 @@ struct transfer_counts {
 	uint64_t notify_silent;    /* now: targets that do not answer */
 };
 
+/* Lanes in which transfers wait, what comes first first. */
+enum transfer_lane {
+	TRANSFER_LANE_OPERATOR,
+	TRANSFER_LANE_NOTIFY,
+	TRANSFER_LANE_EXPIRING,
+	TRANSFER_LANE_DUE,
+	TRANSFER_LANE_FIRST,
+	TRANSFER_LANES,
+};
+
+/* What a primary can do with a connection; each less than the one before. */
+enum transfer_ability { TRANSFER_PIPELINED, TRANSFER_SERIAL, TRANSFER_SINGLE };
+
+/* A primary as this shard knows it. Latencies are 0 while they are not known. */
+struct transfer_primary_report {
+	struct addr addr;
+	bool down;
+	bool trying;          /* down, and somebody tries whether it still is */
+	uint64_t down_ns;     /* for so long */
+	uint64_t next_try_ns; /* in so long; UINT64_MAX: when a zone wants something of it */
+	enum err last_error;  /* to reach it; ERR_OK: there was none */
+	uint64_t failed_ns;   /* so long ago */
+	uint32_t connections;
+	uint32_t connections_borne;       /* refused more; 0: it did not */
+	uint32_t running[TRANSFER_LANES]; /* transfers */
+	uint32_t waiting[TRANSFER_LANES];
+	bool waiting_rough; /* too many in several lanes: the sum is right, shares may not be */
+	uint32_t parked;    /* zones that wait until it is up */
+	uint32_t asks_running, asks_waiting; /* questions over UDP */
+	uint32_t window, asks_window;        /* at once, as it bears */
+	enum transfer_ability ability;
+	bool deaf;               /* does not answer over UDP */
+	uint64_t connect_ns;     /* latency: to connect, smoothed */
+	uint64_t answer_ns;      /* until a transfer's answer begins, smoothed ... */
+	uint64_t rest_ns;        /* ... and at rest */
+	uint64_t ask_ns;         /* of a question over UDP, smoothed */
+	struct policy_pace pace; /* defaults filled in */
+};
+
+#define TRANSFER_PRIMARIES_PAGE 256 /* visited in one go, and a few more */
+
+/* Visits those primaries that follow *place (0: the first) and moves it; false if there are no more.
+ * The work is bounded, however many zones wait. In no order; one address may come more than
+ * once (by source). Those that come or go between two calls may be missed. */
+bool transfer_primaries(struct transfer *t, uint32_t *place,
+                        void (*visit)(void *self, const struct transfer_primary_report *report),
+                        void *self);
+
 /* Readable from any thread (relaxed). */
 void transfer_counts(const struct transfer *t, struct transfer_counts *out);

@@ -120,12 +120,18 @@ TEST(axfarmctl, exits_with_what_the_answer_is)
 		{ "zone list a", 2, "", "axfarmctl: zone list takes no names: a" },
 		{ "zone export a b", 2, "", "axfarmctl: zone export takes one name: b" },
 		{ "zone list --state good", 2, "", "axfarmctl: --state is one of new, ok, " },
-		{ "status --state ok", 2, "", "axfarmctl: --state goes with zone list only" },
+		{ "status --state ok", 2, "", "axfarmctl: --state goes with zone list " },
+		{ "primary list --state ok", 2, "", "axfarmctl: --state is one of down, up, un" },
+		{ "zone list --state down", 2, "", "axfarmctl: --state is one of new, ok, " },
+		{ "primary list", 0, "PRIMARY ", "" },
+		{ "primary list --state unused", 0, "PRIMARY ", "" },
+		{ "primary", 2, "", "axfarmctl: primary needs list" },
+		{ "primary list a", 2, "", "axfarmctl: this is one word too many: a" },
 		{ "status now", 2, "", "axfarmctl: this is one word too many: now" },
 		{ "--nonsense", 2, "", "axfarmctl: unrecognized option '--nonsense'\n" },
 		{ "-c /none status", 2, "", "axfarmctl: -s and -c both name a socket" },
 	};
-	struct fake_daemon d = { .zones = 10, .export_bytes = 100 };
+	struct fake_daemon d = { .zones = 10, .export_bytes = 100, .primaries = 4 };
 
 	fake_start(&d);
 	expect_exits(&d, cases, ARRAY_LEN(cases));
@@ -257,6 +263,52 @@ TEST(axfarmctl, shows_versions)
 	r = ctl(&d, "zone held --json");
 	all = json_loads(r.out, 0, NULL);
 	cr_expect(eq(sz, json_array_size(json_object_get(all, "zones")), 1));
+	json_decref(all);
+	run_fini(&r);
+	fake_stop(&d);
+}
+
+/* The line of the table that begins with these words, spaces between cells made one. */
+static void expect_line(const char *table, const char *want)
+{
+	char *text = mem_new(strlen(table) + 1);
+	size_t len = 0;
+
+	for (const char *p = table; *p != '\0'; p++) {
+		if (*p != ' ' || p[1] != ' ') {
+			text[len++] = *p;
+		}
+	}
+	text[len] = '\0';
+	cr_expect(strstr(text, want) != NULL, "%s\nis not in\n%s", want, text);
+	free(text);
+}
+
+TEST(axfarmctl, shows_primaries)
+{
+	struct fake_daemon d = { .zones = 3, .primaries = 4, .primaries_left_out = 2 };
+	struct run r;
+	json_t *all;
+
+	fake_start(&d);
+	r = ctl(&d, "status");
+	cr_expect(strstr(r.out, "\nprimaries   4: 1 down\n") != NULL, "%s", r.out);
+	run_fini(&r);
+	r = ctl(&d, "primary list");
+	cr_expect(eq(int, r.status, 0));
+	expect_line(r.out, "PRIMARY STATE NAME DOWN NEXT TRY PARKED RUNNING WAITING CONNECTIONS "
+	                   "CAN CONNECTS IN ANSWERS IN AT REST LAST ERROR\n");
+	expect_line(r.out, "\n10.0.0.0@53 down for 1 of 2 workers, being tried p0, other in ");
+	expect_line(r.out, " 1234 0 of 16 - 0 of 8 - - - - connection refused (in ");
+	expect_line(r.out, "\n10.0.0.1@53 up p1 - - 0 8 of 16 about 2 notify, 100000 first "
+	                   "1 of 8, bears 2 one at a time, no UDP 250 us 1.5 ms 900 us -\n");
+	expect_line(r.out, "\n10.0.0.2@53 up p2 - - 0 8 of 16 2 notify, 100000 first 2 of 8 "
+	                   "pipelines 250 us 1.5 ms 900 us -\n");
+	expect_line(r.out, "\n10.0.0.3@53 unused p3 - - 0 - - 0 of 8 - - - - -\nand 2 more\n");
+	run_fini(&r);
+	r = ctl(&d, "primary list --state down --json");
+	all = json_loads(r.out, 0, NULL);
+	cr_expect(eq(sz, json_array_size(json_object_get(all, "primaries")), 1), "%s", r.out);
 	json_decref(all);
 	run_fini(&r);
 	fake_stop(&d);

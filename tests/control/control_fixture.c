@@ -88,6 +88,8 @@ static enum err op_status(void *self, struct control_status *out)
 		                        .zones_held = 2,
 		                        .zones_pinned = 1,
 		                        .zones_differ = 4,
+		                        .primaries = d->primaries,
+		                        .primaries_down = d->primaries > 0,
 		                        .store_failing = true,
 		                        .store_error = ERR_DISK_FULL,
 		                        .bytes_in = 123456789,
@@ -282,6 +284,72 @@ static enum err op_act(void *self, struct name name, const struct control_versio
 	return ERR_OK;
 }
 
+void fake_primary(size_t i, struct control_primary *out)
+{
+	*out = (struct control_primary){
+		.addr = { .family = 4, .port = 53, .ip = { 10, 0, (uint8_t)(i >> 8), (uint8_t)i } },
+		.name_count = i == 0 ? 2 : 1,
+		.state = i == 0   ? CONTROL_PRIMARY_DOWN
+		         : i == 3 ? CONTROL_PRIMARY_UNUSED
+		                  : CONTROL_PRIMARY_UP,
+		.max_connections = 8,
+		.max_transfers = 512,
+	};
+	snprintf(out->names[0], sizeof(out->names[0]), "p%zu", i);
+	if (out->state == CONTROL_PRIMARY_UNUSED) {
+		return;
+	}
+	out->workers = 2;
+	out->connections = i;
+	out->window = 16;
+	out->asks_window = 8;
+	if (i == 0) {
+		snprintf(out->names[1], sizeof(out->names[1]), "other");
+		out->trying = true;
+		out->workers_down = 1;
+		out->down_since_s = FAKE_NOW_S - 300;
+		out->next_try_at_s = FAKE_NOW_S + 4;
+		out->last_error = ERR_PEER_REFUSED;
+		out->last_error_at_s = FAKE_NOW_S - 5;
+		out->parked = 1234;
+		return;
+	}
+	out->running[CONTROL_LANE_DUE] = 5;
+	out->running[CONTROL_LANE_FIRST] = 3;
+	out->waiting[CONTROL_LANE_NOTIFY] = 2;
+	out->waiting[CONTROL_LANE_FIRST] = 100000;
+	out->asks_running = 4;
+	out->asks_waiting = 6;
+	out->connect_ns = 250 * 1000;
+	out->answer_ns = 1500 * 1000;
+	out->rest_ns = 900 * 1000;
+	if (i == 1) {
+		out->waiting_rough = true;
+		out->connections_borne = 2;
+		out->ability = CONTROL_CAN_SERIAL;
+		out->silent_udp = true;
+		out->queries_per_s = 50;
+	} else {
+		out->ask_ns = 700 * 1000;
+	}
+}
+
+static enum err op_primaries(void *self, struct control_primaries *out)
+{
+	struct fake_daemon *d = self;
+
+	if (d->primaries_fail) {
+		return ERR_BUSY;
+	}
+	*out = (struct control_primaries){ .rows = mem_new((d->primaries + 1) * sizeof(*out->rows)),
+		                           .count = d->primaries,
+		                           .left_out = d->primaries_left_out };
+	for (size_t i = 0; i < d->primaries; i++) {
+		fake_primary(i, &out->rows[i]);
+	}
+	return ERR_OK;
+}
+
 static enum err op_store_stats(void *self, struct control_store *out)
 {
 	struct fake_daemon *d = self;
@@ -360,6 +428,7 @@ void fake_start(struct fake_daemon *d)
 		                       .zone_history = op_history,
 		                       .zone_diff = op_diff,
 		                       .zone_act = op_act,
+		                       .primaries = op_primaries,
 		                       .store_stats = op_store_stats,
 		                       .store_check = op_store_check,
 		                       .reload = op_reload,

@@ -28,6 +28,9 @@ struct fake_daemon {
 	size_t export_bytes;
 	enum err export_end; /* after those */
 	enum err reload;
+	size_t primaries; /* the first is down, the second can do little, the fourth is unused */
+	uint64_t primaries_left_out;
+	bool primaries_fail;
 	const char *check_lines;
 	enum err check_end;
 	bool check_thinks; /* for ever, after those lines */
@@ -46,6 +49,9 @@ void fake_stop(struct fake_daemon *d);
 
 /* The zone as the fake daemon tells it. */
 void fake_zone(const struct fake_daemon *d, size_t i, struct control_zone *out);
+
+/* The primary as the fake daemon tells it. */
+void fake_primary(size_t i, struct control_primary *out);
 
 /* The octet of an export at `pos`. */
 char fake_export_octet(size_t pos);

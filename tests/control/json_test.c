@@ -96,6 +96,42 @@ TEST(json, the_longest_zone_fits)
 	free(out);
 }
 
+TEST(json, tells_a_primary)
+{
+	struct control_primary p;
+
+	fake_primary(0, &p);
+	expect_text(
+		json_primary(&p),
+		"{\"address\":\"10.0.0.0@53\",\"names\":[\"p0\",\"other\"],\"state\":\"down\","
+		"\"trying\":true,\"down_since\":\"2027-01-15T07:55:00Z\","
+		"\"next_try_at\":\"2027-01-15T08:00:04Z\",\"workers\":2,\"workers_down\":1,"
+		"\"last_error\":{\"code\":\"connection-refused\",\"text\":\"connection refused\","
+		"\"at\":\"2027-01-15T07:59:55Z\"},\"connections\":0,\"connections_borne\":null,"
+		"\"running\":{\"operator\":0,\"notify\":0,\"expiring\":0,\"due\":0,\"first\":0},"
+		"\"waiting\":{\"operator\":0,\"notify\":0,\"expiring\":0,\"due\":0,\"first\":0},"
+		"\"waiting_exact\":true,\"parked\":1234,\"window\":16,\"asks_running\":0,"
+		"\"asks_waiting\":0,\"asks_window\":8,\"ability\":\"pipeline\","
+		"\"silent_udp\":false,\"connect_us\":null,\"answer_us\":null,\"rest_us\":null,"
+		"\"ask_us\":null,\"max_connections\":8,\"max_transfers\":512,"
+		"\"queries_per_second\":null}");
+	fake_primary(1, &p);
+	expect_text(
+		json_primary(&p),
+		"{\"address\":\"10.0.0.1@53\",\"names\":[\"p1\"],\"state\":\"up\","
+		"\"trying\":false,\"down_since\":null,\"next_try_at\":null,\"workers\":2,"
+		"\"workers_down\":0,\"last_error\":null,\"connections\":1,"
+		"\"connections_borne\":2,"
+		"\"running\":{\"operator\":0,\"notify\":0,\"expiring\":0,\"due\":5,\"first\":3},"
+		"\"waiting\":{\"operator\":0,\"notify\":2,\"expiring\":0,\"due\":0,"
+		"\"first\":100000},"
+		"\"waiting_exact\":false,\"parked\":0,\"window\":16,\"asks_running\":4,"
+		"\"asks_waiting\":6,\"asks_window\":8,\"ability\":\"serial\","
+		"\"silent_udp\":true,\"connect_us\":250,\"answer_us\":1500,\"rest_us\":900,"
+		"\"ask_us\":null,\"max_connections\":8,\"max_transfers\":512,"
+		"\"queries_per_second\":50}");
+}
+
 TEST(json, tells_errors_even_with_octets_that_are_no_text)
 {
 	expect_text(json_error("config", "a \"b\"\n"),

@@ -74,6 +74,11 @@ class Axfarm(peers.Server):
         """The daemon's JSON."""
         return json.loads(self.ctl('--json', 'status'))
 
+    def primaries(self, *args):
+        """What is told of primaries, by port."""
+        listed = json.loads(self.ctl('--json', 'primary', 'list', *args))['primaries']
+        return {int(p['address'].split('@')[-1]): p for p in listed}
+
     def zone(self, name):
         """The zone's JSON."""
         text = self.ctl('--json', 'zone', 'status', name)

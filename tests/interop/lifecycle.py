@@ -262,6 +262,20 @@ def control(case):
         subject.ctl('status')
     case.check('tables', tables)
 
+    def primaries():
+        told = list(subject.primaries().values())
+        expect('addresses', len(told), 1)
+        expect('names', told[0]['names'], ['p0-0', 'p1-0', 'p2-0'])
+        expect('state', told[0]['state'], 'up')
+        expect('parked, and waiting', [told[0]['parked']] + list(told[0]['waiting'].values()), [0] * 6)
+        expect('limits', [told[0]['max_connections'], told[0]['max_transfers']], [8, 512])
+        if not told[0]['answer_us'] or not told[0]['window']:
+            raise Failure('no latency or window in %s' % told)
+        if '1: 0 down' not in subject.ctl('status') or ' up ' not in subject.ctl('primary', 'list'):
+            raise Failure(subject.ctl('primary', 'list'))
+        expect('unused', subject.primaries('--state', 'unused'), {})
+    case.check('primaries', primaries)
+
     def statuses():
         program = os.path.join(axfarm.BUILD, 'axfarmctl')
         socket = subject.folder('axfarm.sock')

@@ -60,8 +60,15 @@ def ordered(case):
         for _ in range(8):
             time.sleep(0.5)
             expect('serial', subject.serial(name), 12)
+        told = harness.wait('the primary as down', lambda: subject.primaries('--state', 'down').get(second.port))
+        expect('error', told['last_error']['code'], 'connection-refused')
+        expect('down since', told['down_since'] is not None, True)
+        expect('primaries', list(subject.primaries()), [second.port, first.port])
+        expect('state of the other', subject.primaries()[first.port]['state'], 'up')
+        expect('primaries down', subject.status()['primaries_down'], 1)
         second.process.start()
         subject.wait_state(name, 'ok')
+        harness.wait('the primary as up', lambda: subject.primaries('--state', 'up').get(second.port))
         expect('transfers', transfers(subject, name), before)
     case.check('nor-while-the-second-is-away', away)
 
