@@ -113,9 +113,11 @@ static void check_content(struct judge *j, unsigned zone, const struct snapshot 
  * when it came, or was what a rollback asked for. It may be served some time. */
 static bool lower_waits(const struct judge_zone *jz)
 {
+	const struct seen *had = &jz->had_before;
+	bool other = had->source == jz->last.serial && !id_equal(&had->root, &jz->last.root);
+
 	return jz->had && jz->last.serial == jz->last.source &&
-	       !newer(jz->had_before.source, jz->last.serial) &&
-	       !id_equal(&jz->had_before.root, &jz->last.root);
+	       (other || newer(jz->last.serial, had->source));
 }
 
 static bool may_go_back(const struct judge *j, unsigned zone)
