@@ -109,12 +109,15 @@ static void check_content(struct judge *j, unsigned zone, const struct snapshot 
 	}
 }
 
-/* What the primary sent last has a lower serial than what is served under a primary's: that was
- * allowed when it came, or was what a rollback asked for. It may be served some time. */
+/* What the primary sent last is not newer than what is served under a primary's serial: that was allowed
+ * when it came, or was what a rollback asked for. It may be served some time. */
 static bool lower_waits(const struct judge_zone *jz)
 {
+	const struct seen *had = &jz->had_before;
+	bool other = had->source == jz->last.serial && !id_equal(&had->root, &jz->last.root);
+
 	return jz->had && jz->last.serial == jz->last.source &&
-	       newer(jz->last.serial, jz->have_before);
+	       (other || newer(jz->last.serial, had->source));
 }
 
 static bool may_go_back(const struct judge *j, unsigned zone)
@@ -145,19 +148,19 @@ static void check_serial(struct judge *j, unsigned zone, const struct seen *now)
 static void check_have(struct judge *j, unsigned zone, const struct snapshot *have)
 {
 	struct judge_zone *jz = &j->zones[zone];
-	uint32_t serial = snapshot_source_serial(have).n;
+	uint32_t before = jz->had_last.source;
 
-	if (have == jz->have && serial == jz->have_serial) {
+	if (have == jz->have && snapshot_source_serial(have).n == before) {
 		return;
 	}
 	check_content(j, zone, have);
-	if (jz->had && newer(jz->have_serial, serial) && !may_go_back(j, zone)) {
-		judge_fail(j, (int)zone, "serial of the primary went from %u to %u",
-		           jz->have_serial, serial);
+	jz->have = have;
+	jz->had_last = seen_of(have);
+	if (jz->had && newer(before, jz->had_last.source) && !may_go_back(j, zone)) {
+		judge_fail(j, (int)zone, "serial of the primary went from %u to %u", before,
+		           jz->had_last.source);
 	}
 	jz->had = true;
-	jz->have = have;
-	jz->have_serial = serial;
 }
 
 /* Looks at what a crash would leave, by way of a copy of the disk. */
@@ -200,7 +203,8 @@ static void check_visible(struct judge *j, unsigned zone, const struct snapshot 
 		audit(j, zone, &now);
 	}
 	trace_mix(j, bytes_of(&now, sizeof(now)));
-	jz->late = jz->snap == NULL;
+	jz->late_s = zone_timers(j->node->zones[zone].zone).refreshed_at_s;
+	jz->late = jz->snap == NULL && env_wall_s(sim_env(j->sim)) > jz->late_s + EXPIRE_SLACK_S;
 	remember(j, zone, &now);
 	jz->was_expired = false;
 	j->visible++;
@@ -219,9 +223,9 @@ static bool check_running(struct judge *j, unsigned zone)
 		return z->life == ZONE_STOPPING;
 	}
 	timers = zone_timers(z->zone);
-	if (timers.expire_at_s == 0 || now_s <= timers.expire_at_s || jz->snap == NULL) {
-		jz->late = false;
-	} else if (now_s > timers.expire_at_s + EXPIRE_SLACK_S && !jz->late) {
+	jz->late = jz->late && jz->snap != NULL && timers.refreshed_at_s == jz->late_s;
+	if (jz->snap != NULL && timers.expire_at_s != 0 && !jz->late &&
+	    now_s > timers.expire_at_s + EXPIRE_SLACK_S) {
 		judge_fail(j, (int)zone, "is served %lld s after it expired",
 		           (long long)(now_s - timers.expire_at_s));
 	}
@@ -245,11 +249,12 @@ static void check_zone(struct judge *j, unsigned zone)
 	}
 	snap = zone_borrow(z->zone);
 	have = zone_have(z->zone);
-	jz->have_before = jz->have_serial;
+	jz->had_before = jz->had_last;
 	jz->expired = zone_expired(z->zone);
 	jz->pinned = zone_pinned(z->zone);
 	if (jz->expired) {
 		jz->was_expired = true;
+		jz->confirmed_s = zone_timers(z->zone).refreshed_at_s;
 	}
 	if (have != NULL) {
 		check_have(j, zone, have);
@@ -330,9 +335,9 @@ static void check_again(struct judge *j, unsigned zone, const struct seen *now)
 	const struct zone *z = j->node->zones[zone].zone;
 	const struct judge_zone *jz = &j->zones[zone];
 
-	/* A version may have come that the end of the node overtook. */
+	/* A version may have come, if only the same again, that the end of the node overtook. */
 	if (jz->expired && zone_borrow(z) != NULL && seen_same(now, &jz->last) &&
-	    snapshot_source_serial(zone_have(z)).n == jz->have_serial) {
+	    zone_timers(z).refreshed_at_s == jz->confirmed_s) {
 		judge_fail(j, (int)zone, "had expired, and is served again");
 	}
 	if (!jz->acting && jz->pinned != zone_pinned(z)) {
@@ -370,6 +375,7 @@ void judge_started(struct judge *j)
 		remember(j, i, &now);
 		jz->expired = zone_expired(z->zone);
 		jz->pinned = zone_pinned(z->zone);
+		jz->confirmed_s = zone_timers(z->zone).refreshed_at_s;
 		jz->was_expired = jz->was_expired || jz->expired;
 		jz->snap = zone_borrow(z->zone);
 	}

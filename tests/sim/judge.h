@@ -39,13 +39,15 @@ struct judge_zone {
 	bool was_expired; /* since a version was last served */
 	/* As the last turn left it. */
 	bool expired;
+	int64_t confirmed_s; /* by a primary, the last time before it expired */
 	bool pinned;
-	bool late; /* an operator had a version served, for the first time, that was due to expire */
+	bool late; /* an operator had a version served for the first time: nobody confirmed it since */
+	int64_t late_s;
 	bool acting;                 /* an operator's act was on its way when the node ended */
 	const struct snapshot *have; /* what the primary sent last, served or kept aside */
 	bool had;
-	uint32_t have_serial; /* the primary's */
-	uint32_t have_before; /* a turn ago */
+	struct seen had_last;   /* by the primary's serial */
+	struct seen had_before; /* a turn ago */
 };
 
 /* The last serials that a zone was served with, if only for a part of a turn. */
