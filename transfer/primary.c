@@ -68,6 +68,9 @@ static void primary_free(struct primary *p)
 	io_timer_clear(p->all->io, &p->conn_timer);
 	io_timer_clear(p->all->io, &p->probe_timer);
 	link_remove(&p->wake);
+	if (p->health != PRIMARY_UP) {
+		(void)!quota_down(p->quota, false);
+	}
 	quota_put(p->all->quotas, p->quota);
 	p->all->count--;
 	free(p);
@@ -454,7 +457,9 @@ void primary_answered(struct primary *p)
 	p->down_until_ns = 0;
 	p->conn_bears = 0; /* it may have been about to go */
 	io_timer_clear(p->all->io, &p->probe_timer);
-	tell(p, PRIMARY_CAME_UP);
+	if (quota_down(p->quota, false)) {
+		tell(p, PRIMARY_CAME_UP);
+	}
 	wakes_add(p);
 }
 
@@ -497,7 +502,7 @@ void primary_unreached(struct primary *p, enum err e)
 	p->down_since_ns = was_up ? p->failed_ns : p->down_since_ns;
 	health_move(p, PRIMARY_DOWN);
 	probe_at(p, p->down_until_ns);
-	if (was_up) {
+	if (was_up && quota_down(p->quota, true)) {
 		tell(p, PRIMARY_WENT_DOWN);
 	}
 }

@@ -19,6 +19,7 @@ struct quota {
 	uint32_t users; /* under the lock */
 	_Atomic uint32_t conns;
 	_Atomic uint32_t transfers;
+	_Atomic uint32_t down; /* shards that find it so */
 	_Atomic bool wanted;
 	_Atomic uint64_t hurried_until_ns;
 	_Atomic uint64_t next_ns; /* when a query would be due, were they sent evenly */
@@ -177,6 +178,14 @@ uint64_t quota_query(struct quota *q, uint32_t per_s, uint64_t now_ns)
 	} while (!atomic_compare_exchange_weak_explicit(
 		&q->next_ns, &next, from + each_ns, memory_order_relaxed, memory_order_relaxed));
 	return 0;
+}
+
+bool quota_down(struct quota *q, bool down)
+{
+	if (down) {
+		return atomic_fetch_add_explicit(&q->down, 1, memory_order_relaxed) == 0;
+	}
+	return atomic_fetch_sub_explicit(&q->down, 1, memory_order_relaxed) == 1;
 }
 
 uint32_t quota_conns(const struct quota *q)

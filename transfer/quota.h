@@ -40,6 +40,9 @@ bool quota_hurried(const struct quota *q, uint64_t now_ns);
  * again. A tenth of a second's worth may come at once. */
 uint64_t quota_query(struct quota *q, uint32_t per_s, uint64_t now_ns);
 
+/* A shard finds the primary down, or up again. True if it is the first to, or the last. */
+bool quota_down(struct quota *q, bool down);
+
 /* For reports. */
 uint32_t quota_conns(const struct quota *q);
 uint32_t quota_transfers(const struct quota *q);

@@ -23,10 +23,11 @@ class Axfarm(peers.Server):
         self.log_level = 'debug'
         self.log_format = 'text'
         self.workers = 2
+        self.server = {}
 
     def configure(self):
         """JSON is YAML too, and needs no quoting of ours."""
-        c = {'server': {'listen': ['127.0.0.1@%d' % self.port], 'workers': self.workers},
+        c = {'server': dict({'listen': ['127.0.0.1@%d' % self.port], 'workers': self.workers}, **self.server),
              'database': {'path': self.folder('db')}, 'control': {'socket': self.folder('axfarm.sock')},
              'log': {'level': self.log_level, 'format': self.log_format},
              'keys': [{'name': k.name, 'algorithm': k.algorithm, 'secret': k.secret}

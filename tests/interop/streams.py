@@ -393,6 +393,7 @@ def strangers(case):
     subject = axfarm.Axfarm(case)
     subject.log_level = 'info'
     subject.workers = 1
+    subject.server = {'notify-refused-rate': 100000}
     subject.add_secondary(BIG, peers.Target(case.port()))
     subject.start()
     subject.wait_answers()

@@ -291,7 +291,8 @@ class Stress:
 
     def log_is_clean(self):
         log = self.subject.process.log()
-        bad = re.findall(r'.*(?:Sanitizer|runtime error|Assertion|Z error:).*', log)
+        # Its primaries are cut off, and that is said.
+        bad = re.findall(r'.*(?:Sanitizer|runtime error|Assertion|Z error: (?!primary \S+ is cut off)).*', log)
         if bad:
             raise Failure('\n'.join(bad[:10]))
 

@@ -33,6 +33,10 @@ TEST(quota, is_one_for_each_address)
 	cr_expect(not(quota_transfer_take(q[2], 1)));
 	cr_expect(eq(u32, quota_transfers(q[0]), 1));
 	quota_transfer_give(q[0]);
+	cr_expect(quota_down(q[0], true), "the first");
+	cr_expect(not(quota_down(q[2], true)));
+	cr_expect(not(quota_down(q[0], false)));
+	cr_expect(quota_down(q[2], false), "the last");
 	cr_expect(not(quota_let_go(q[0])));
 	quota_want(q[0]);
 	cr_expect(quota_let_go(q[2]));
