@@ -406,6 +406,7 @@ void conn_request(struct primary *p, struct request *r)
 	r->first_ns = 0;
 	r->heard_ns = 0;
 	r->connected = false;
+	r->queued_ns = io_now_ns(p->all->io);
 	p->conn_timer.fn = on_conn_again;
 	queue_push(&p->unsent[r->urgent], r);
 	conns_assign(p);
@@ -437,6 +438,7 @@ static void conn_scatter(struct conn *c, enum err e)
 		if (may_repeat(r)) {
 			r->heard_ns = 0;
 			r->connected = false;
+			r->queued_ns = conn_now(c);
 			queue_push(&p->unsent[r->urgent], r);
 		} else {
 			queue_push(&lost, r);

@@ -64,9 +64,10 @@ struct request {
 	struct primary *primary; /* NULL: not under way */
 	struct conn *conn;       /* NULL: waits at the primary */
 	struct request *next;
-	uint64_t sent_ns;  /* 0: not sent yet */
-	uint64_t first_ns; /* first octets of the answer; 0: none yet */
-	uint64_t heard_ns; /* see request_heard_ns() */
+	uint64_t queued_ns; /* when it began to wait at the primary */
+	uint64_t sent_ns;   /* 0: not sent yet */
+	uint64_t first_ns;  /* first octets of the answer; 0: none yet */
+	uint64_t heard_ns;  /* see request_heard_ns() */
 	uint16_t id;
 	uint8_t tries;  /* connections that brought no answer to anybody */
 	uint8_t sends;  /* connections at all */
@@ -84,6 +85,12 @@ void conn_abandon(struct request *r);
 /* Ends with `e` all requests that no connection has taken: the primary was found to be down, and those
  * need not find out, too. */
 void conn_give_up(struct primary *p, enum err e);
+
+/* True while it waits at the primary for a connection to take it. */
+static inline bool request_waits(const struct request *r)
+{
+	return r->primary != NULL && r->conn == NULL;
+}
 
 /* When octets last came over the connection of a request that is under way, since it was sent; 0 if
  * none did. What overtakes it does not count. */

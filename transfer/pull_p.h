@@ -10,6 +10,8 @@
 #include "transfer/session_p.h"
 #include "zonestore/store.h"
 
+#define PULL_WAIT_S 60 /* for a connection to take the request */
+
 struct refresh;
 struct transfer;
 

@@ -155,7 +155,7 @@ TEST(sync, a_request_that_no_connection_takes_has_a_deadline)
 	}
 	f.w.primaries[0]->script.serial = 2;
 	tell(&f, f.w.zone, 2);
-	world_run_s(&f.w, f.w.policy->limits.idle_time_s + 2);
+	world_run_s(&f.w, PULL_WAIT_S + 2);
 	cr_expect(eq(int, f.w.last_error, ERR_BUSY));
 	cr_expect(not(primary_down(p)), "it is no fault of the primary's");
 	for (unsigned i = 0; i < POLICY_CONNECTIONS; i++) {
