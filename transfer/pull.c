@@ -73,17 +73,24 @@ static const struct request_ops ops = { on_compose, on_fits, on_message, on_done
 static void on_timer(struct io_timer *timer)
 {
 	struct pull *p = container_of(timer, struct pull, timer);
-
-	uint64_t heard_ns = request_heard_ns(&p->request);
+	uint64_t now = io_now_ns(p->io), heard_ns = request_heard_ns(&p->request);
+	uint64_t until = 0;
 
 	if (heard_ns > p->session.progress_ns) {
 		session_touch(&p->session, heard_ns);
 	}
-	if (p->session.state == SESSION_READY) {
-		session_fail(&p->session,
-		             ERR_BUSY); /* no connection took it, for no fault of the primary's */
-	} else if (session_late(&p->session, io_now_ns(p->io)) != SESSION_FAILED) {
-		io_timer_set(p->io, timer, session_deadline_ns(&p->session));
+	if (request_waits(&p->request)) {
+		until = p->request.queued_ns + PULL_WAIT_S * NS_PER_S;
+		if (now >= until) {
+			session_fail(&p->session, ERR_BUSY); /* for no fault of the primary's */
+		}
+	} else if (p->request.sent_ns == 0) {
+		until = now + CONN_CONNECT_S * NS_PER_S; /* the connection has a deadline */
+	} else if (session_late(&p->session, now) != SESSION_FAILED) {
+		until = session_deadline_ns(&p->session);
+	}
+	if (p->session.state != SESSION_FAILED) {
+		io_timer_set(p->io, timer, until);
 		return;
 	}
 	conn_abandon(&p->request);
@@ -107,8 +114,7 @@ struct pull *pull_new(struct transfer *t, const struct session_options *options,
 
 void pull_begin(struct pull *p, struct primary *primary, bool urgent)
 {
-	/* Until it is sent. */
-	io_timer_set(p->io, &p->timer, io_now_ns(p->io) + p->session.limits.idle_time_s * NS_PER_S);
+	io_timer_set(p->io, &p->timer, io_now_ns(p->io) + PULL_WAIT_S * NS_PER_S); /* until sent */
 	p->request.urgent = urgent;
 	conn_request(primary, &p->request);
 }
