@@ -111,8 +111,7 @@ static void note_answer(const struct refresh *z, const struct soa_answer *answer
 		return; /* nobody is asked so for a while */
 	}
 	primary_answered(p);
-	window_answered(w, now - z->query->sent_ns, p->slots[JOB_ASK].running * 4 >= w->size * 3,
-	                now);
+	window_answered(w, now - z->query->sent_ns, p->slots[JOB_ASK].running * 2 >= w->size, now);
 	window_judged(w, refuses(answer->err), now);
 }
 

@@ -414,10 +414,12 @@ void conn_request(struct primary *p, struct request *r)
 
 /* ---- ends ---- */
 
-/* May a request that a broken connection owes be asked again? Not one whose answer had begun. */
+/* May a request that a broken connection owes be asked again? Not one whose answer had begun, nor of a
+ * primary that is down by now. */
 static bool may_repeat(const struct request *r)
 {
-	return r->first_ns == 0 && r->tries < REQUEST_TRIES_MAX && r->sends < REQUEST_SENDS_MAX;
+	return !primary_down(r->primary) && r->first_ns == 0 && r->tries < REQUEST_TRIES_MAX &&
+	       r->sends < REQUEST_SENDS_MAX;
 }
 
 /* The connection is of no more use, for no fault of the requests' own: those without an answer go to

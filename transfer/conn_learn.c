@@ -128,7 +128,7 @@ void conn_note_answer(struct conn *c, struct request *r)
 	primary_answered(p);
 	if (r->sent_ns != 0) {
 		window_answered(&p->windows[JOB_PULL], r->first_ns - r->sent_ns,
-		                p->slots[JOB_PULL].running * 4 >= p->windows[JOB_PULL].size * 3,
+		                p->slots[JOB_PULL].running * 2 >= p->windows[JOB_PULL].size,
 		                r->first_ns);
 	}
 }

@@ -11,6 +11,7 @@
 #include "transfer/schedule_p.h"
 
 #define WANTED_AGAIN_MS 1000
+#define MANY_LOAD       8 /* first loads at once, under way or on their way to the disk */
 #define ASK_FEW         4 /* questions over UDP to one primary at once */
 
 #define MAY(state) (1U << (state))
@@ -381,6 +382,14 @@ static void note_error(const struct refresh *z, struct zone_timers *timers)
 	}
 }
 
+/* What loads together is not to be refreshed together. */
+static bool many_load(const struct refresh *z)
+{
+	const struct transfer *t = refresh_engine(z);
+
+	return t->committing + t->primaries.slots[JOB_PULL].in_lane[LANE_FIRST] >= MANY_LOAD;
+}
+
 uint64_t refresh_timers_fresh(const struct refresh *z, const struct snapshot *snap,
                               struct zone_timers *timers)
 {
@@ -391,7 +400,9 @@ uint64_t refresh_timers_fresh(const struct refresh *z, const struct snapshot *sn
 
 	assert(known);
 	(void)known;
-	delay_ms = schedule_delay_ms(refresh_engine(z)->io->env, s.refresh_s);
+	delay_ms = zone_have(refresh_zone(z)) == NULL && many_load(z)
+	                   ? schedule_spread_ms(refresh_engine(z)->io->env, s.refresh_s)
+	                   : schedule_delay_ms(refresh_engine(z)->io->env, s.refresh_s);
 	timers->refreshed_at_s = now;
 	timers->refresh_at_s = now + (int64_t)(delay_ms / 1000);
 	timers->expire_at_s = now + s.expire_s;
@@ -864,37 +875,4 @@ void refresh_stop(struct refresh *z, void (*done)(void *self, struct zone *zone)
 	transfer_policy_set(refresh_engine(z), zone, NULL);
 	refresh_release(z);
 	done(self, zone);
-}
-
-void refresh_report(const struct refresh *z, struct transfer_zone_report *out)
-{
-	const struct zone_policy *policy = refresh_policy(z);
-	const struct snapshot *snap = zone_newest(refresh_zone(z));
-	struct zone_timers timers = zone_timers(refresh_zone(z));
-
-	*out = (struct transfer_zone_report){ .busy = z->state != REFRESH_IDLE &&
-		                                      z->state != REFRESH_PARKED };
-	if ((z->marks & ZONE_DIFFERS) != 0 && z->differs < policy->primary_count) {
-		out->differs = policy->primaries[z->differs].addr;
-	}
-	if (z->last < policy->primary_count) {
-		const struct policy_primary *p = &policy->primaries[z->last];
-
-		out->primary = p->addr;
-		memcpy(out->primary_name, p->name, sizeof(out->primary_name));
-	} else if (snap != NULL) {
-		struct snapshot_facts facts;
-
-		snapshot_facts(snap, &facts);
-		out->primary = facts.primary;
-	}
-	if (zone_expired(refresh_zone(z))) {
-		out->state = TRANSFER_ZONE_EXPIRED;
-	} else if (timers.failing_since_s != 0) {
-		out->state = TRANSFER_ZONE_FAILING;
-	} else if (snap == NULL) {
-		out->state = TRANSFER_ZONE_NEW;
-	} else {
-		out->state = out->busy ? TRANSFER_ZONE_REFRESHING : TRANSFER_ZONE_OK;
-	}
 }

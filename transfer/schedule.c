@@ -33,6 +33,14 @@ uint64_t schedule_delay_ms(const struct env *env, uint32_t seconds)
 	return ms - (most == 0 ? 0 : env_random_u64(env) % (most + 1));
 }
 
+uint64_t schedule_spread_ms(const struct env *env, uint32_t seconds)
+{
+	uint64_t ms = (uint64_t)seconds * 1000;
+	uint64_t least = ms / SCHEDULE_JITTER_PART;
+
+	return least + (ms == 0 ? 0 : env_random_u64(env) % (ms - least + 1));
+}
+
 uint32_t schedule_backoff_s(const struct policy_limits *limits, unsigned failures)
 {
 	uint64_t s = clamp(limits->min_retry_s, SCHEDULE_RETRY_FLOOR_S, 0);

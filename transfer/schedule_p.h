@@ -27,6 +27,10 @@ void schedule_init(struct schedule *out, const struct soa *soa, const struct pol
 /* A delay of `seconds`, shortened by up to a tenth by dice. */
 uint64_t schedule_delay_ms(const struct env *env, uint32_t seconds);
 
+/* The same, for what begins together with many others: anywhere from a tenth of it on, so that they are
+ * not due together for ever. */
+uint64_t schedule_spread_ms(const struct env *env, uint32_t seconds);
+
 /* Seconds to wait after the `failures`th failed first load in a row (1 is the first): doubles from
  * min-retry to max-retry. */
 uint32_t schedule_backoff_s(const struct policy_limits *limits, unsigned failures);

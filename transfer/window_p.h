@@ -35,7 +35,8 @@ void window_init(struct window *w, uint32_t max);
 /* A new limit; the window shrinks to it. */
 void window_limit(struct window *w, uint32_t max);
 
-/* An answer began `latency_ns` after its request was sent. `busy`: as many ran as might. */
+/* An answer began `latency_ns` after its request was sent. `busy`: about as many ran as may, shares of idle
+ * lanes apart. */
 void window_answered(struct window *w, uint64_t latency_ns, bool busy, uint64_t now_ns);
 
 /* What an answer said: refused (REFUSED, SERVFAIL), or not. */

@@ -126,6 +126,7 @@ TESTED_BY = {
     'transfer/pull.c': 'transfer/refresh_test.c',
     'transfer/conn_learn.c': 'transfer/conn_test.c',
     'transfer/refresh_events.c': 'transfer/refresh_test.c',
+    'transfer/refresh_report.c': 'transfer/refresh_test.c',
     'zonestore/buffer.c': 'zonestore/body_test.c',
     'zonestore/cursor.c': 'zonestore/builder_test.c',
     'zonestore/check_journal.c': 'zonestore/check_test.c',

@@ -175,6 +175,7 @@ TEST(notify_out, what_finds_no_room_is_dropped_and_counted)
 
 	begin(&w, 6, 2);
 	world_run_s(&w, 1);
+	w.policy->primaries[0].pace.transfers = 8; /* the live target keeps pace with that */
 	w.transfer->notifier.owed_max = 100;
 	w.primaries[0]->script.any_apex = true;
 	w.primaries[1]->ignores_notify = true;

@@ -69,6 +69,26 @@ TEST(schedule, shortens_delays_by_up_to_a_tenth)
 	cr_expect(gt(u64, most, 99800));
 }
 
+TEST(schedule, spreads_what_begins_together)
+{
+	unsigned parts[10] = { 0 };
+	struct env_fake fake;
+
+	env_fake_init(&fake, 7);
+	for (unsigned i = 0; i < 9000; i++) {
+		uint64_t ms = schedule_spread_ms(&fake.env, 1000);
+
+		cr_assert(ge(u64, ms, 100000));
+		cr_assert(le(u64, ms, 1000000));
+		parts[ms == 1000000 ? 9 : ms / 100000]++;
+	}
+	for (unsigned i = 1; i < 10; i++) {
+		cr_expect(gt(uint, parts[i], 900), "part %u", i);
+		cr_expect(lt(uint, parts[i], 1100), "part %u", i);
+	}
+	cr_expect(eq(u64, schedule_spread_ms(&fake.env, 0), 0));
+}
+
 TEST(schedule, backs_off_by_doubling)
 {
 	static const struct {

@@ -179,19 +179,19 @@ TEST(transfer, spreads_refreshes)
 
 	world_init(&w, 5, 1, false);
 	add_zones(&w, zones, ZONES);
-	world_run_s(&w, 880);
+	world_run_s(&w, 90);
 	before = w.primaries[0]->script.asked[SCRIPT_SOA];
-	cr_expect(eq(uint, before, 0));
-	for (unsigned s = 0; s < 125; s++) {
+	cr_expect(eq(uint, before, 0), "not before a tenth of the refresh time");
+	for (unsigned s = 0; s < 80; s++) { /* what loaded together is not refreshed together */
 		unsigned asked;
 
-		world_run_s(&w, 1);
+		world_run_s(&w, 10);
 		asked = w.primaries[0]->script.asked[SCRIPT_SOA];
 		worst = asked - before > worst ? asked - before : worst;
 		before = asked;
 	}
-	cr_expect(eq(uint, before, ZONES));
-	cr_expect(lt(uint, worst, 20), "four a second on the average");
+	cr_expect(ge(uint, before, ZONES * 3 / 4));
+	cr_expect(lt(uint, worst, 20), "five in ten seconds on the average");
 	world_fini(&w);
 }
 
