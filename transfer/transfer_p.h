@@ -13,7 +13,7 @@
 
 #define SESSIONS_MAX 16384 /* transfers in at once on this shard, default */
 #define ASKS_MAX     1024
-#define COMMITS_MAX  1024 /* versions on the way to the disk, of one shard: others wait as long */
+#define COMMITS_MAX  2048 /* versions on the way to the disk, of one shard: others wait as long */
 #define PUMP_MAX     256  /* attempts begun, or zones looked at, in a row */
 #define WAKES_MAX    1024 /* zones woken in a row */
 
