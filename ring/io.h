@@ -204,7 +204,8 @@ static inline void io_close(struct io *io, struct io_socket s)
 	io->ops->close(io, s);
 }
 
-/* Sets or moves a timer; a time in the past fires in the next turn. O(1). */
+/* Sets or moves a timer; a time in the past fires at the end of this turn, after all completions and
+ * mails, or in the next one if a timer's function sets it. O(1). */
 static inline void io_timer_set(struct io *io, struct io_timer *t, uint64_t at_ns)
 {
 	io->ops->timer_set(io, t, at_ns);

@@ -19,7 +19,7 @@ enum lane {
 };
 
 #define LANE_SHARED_MIN 4U  /* of such a limit, one is kept for NOTIFY */
-#define LANE_REST_EVERY 16U /* turns after which the last lane goes first for once */
+#define LANE_REST_EVERY 16U /* takes after which the last lane goes first for once */
 
 /* What is urgent goes over connections on which nothing bulky runs. */
 static inline bool lane_urgent(enum lane lane)
